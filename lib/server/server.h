@@ -1,0 +1,75 @@
+/*
+ * lib/server/server.h - the daemon skeleton: one call from main() to the end of the process.
+ *
+ * Layer:     server.
+ * Order:     argv (-o name=value, -c DIR set by master), parameters, pre_jail, jail, post_jail,
+ *            "ready" to master, then connections or the daemon's own fiber, until master says stop,
+ *            the process is idle too long, or max_use is reached.
+ * Security:  no thread exists before the jail; the jail is never skipped (see lib/sys/jail.h).
+ * Errors:    start-up errors are one fatal line and a sysexits code; master throttles.
+ *
+ * fds from master: 3 control socket (ipc), 4.. listening sockets named by MERPATI_LISTEN
+ * ("inet:10025:4 unix:cleanup:5"), log datagram socket in MERPATI_LOG_FD. A daemon started by hand
+ * without them says so and exits 64.
+ */
+#ifndef SERVER_SERVER_H
+#define SERVER_SERVER_H
+
+#include "lib/base/err.h"
+#include "lib/ipc/ipc.h"
+
+struct server;
+struct config;
+
+struct server_conn {
+	struct server *server;
+	int fd;                   /* owned by the handler */
+	const char *service;      /* master.cf name of the socket it came in by */
+	const char *listener;     /* "inet", "unix": kind of that socket */
+	struct arena *arena;      /* of this connection; freed after serve() returns */
+	void *state;              /* what post_jail put in with server_set_state() */
+};
+
+struct server_def {
+	const char *name;            /* program: "smtpd" */
+	unsigned client_limit;       /* fibers that serve connections at once; -o client_limit */
+	size_t stack;                /* of a connection's fiber, 0 = default */
+	size_t arena_ceiling;        /* memory of one connection, 0 = 16 MiB */
+	unsigned jail;               /* enum jail_class bits */
+	bool jailed;                 /* chroot in a system instance, dials through master */
+	bool singleton;              /* serves until stopped: no max_idle, no max_use */
+	/* Paths (besides none) to which Landlock leaves access; relative to the queue directory unless
+	 * absolute; may be NULL. */
+	int (*paths)(struct server *s, struct err *e);
+	int (*pre_jail)(struct server *s, struct err *e);   /* still outside: open tables, dirs, keys */
+	int (*post_jail)(struct server *s, struct err *e);  /* fibers run: spawn own ones, pools */
+	void (*serve)(struct server_conn *c);               /* NULL: no connections */
+	void (*stopping)(struct server *s);                 /* stop was asked: finish and return */
+};
+
+int server_main(int argc, char **argv, const struct server_def *def);
+
+struct config *server_config(struct server *s);
+const char *server_service(const struct server *s);    /* name in master.cf: $service_name */
+const char *server_generation(const struct server *s);
+void server_set_state(struct server *s, void *state);
+void *server_state(struct server *s);
+bool server_is_stopping(const struct server *s);
+void server_stop(struct server *s, int code);
+
+/* for .paths: what the process may still reach after the jail */
+int server_allow_read(struct server *s, const char *path);
+int server_allow_write(struct server *s, const char *path);
+
+/*
+ * Dial a service of this instance by its master.cf name ("cleanup", "rewrite", ...): jailed daemons ask
+ * master, others connect to private/queue/NAME themselves. The fd, or -1 with E (TEMP).
+ */
+int server_dial(struct server *s, const char *service, int64_t deadline, struct err *e);
+/* A pool over server_dial(). */
+struct ipc_pool *server_pool(struct server *s, const char *service, unsigned max);
+
+/* Tell master how many more connections (sessions handed over) this process takes: -1 = do not count. */
+void server_count_session(struct server *s, int delta);
+
+#endif

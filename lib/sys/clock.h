@@ -1,0 +1,21 @@
+/*
+ * lib/sys/clock.h - time, in one place so that tests can scale it.
+ *
+ * Layer: sys. Units are in the names. In builds with MERPATI_FAULTS the environment
+ * MERPATI_CLOCK_SCALE=N makes time run N times as fast (wall clock starts at the true time).
+ */
+#ifndef SYS_CLOCK_H
+#define SYS_CLOCK_H
+
+#include <stdint.h>
+#include <time.h>
+
+/* Monotonic milliseconds: for deadlines and durations. */
+int64_t clock_mono_ms(void);
+/* Wall clock: for dates in mail and logs. */
+int64_t clock_wall_s(void);
+struct timespec clock_wall(void);
+/* How long N scaled milliseconds last in real ones (for poll time-outs). */
+int64_t clock_real_ms(int64_t scaled_ms);
+
+#endif

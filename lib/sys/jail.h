@@ -1,0 +1,47 @@
+/*
+ * lib/sys/jail.h - the cage of a process: chroot, uid, no_new_privs, Landlock, seccomp.
+ *
+ * Layer:    sys.
+ * Security: jail_enter() runs before any thread exists (checked) and is the last step before serving.
+ *           A step that the instance's shape demands and the kernel refuses is an error, not a warning.
+ *           Sanitizer builds install the system call filter in log-only mode.
+ * Limits:   with WITH_SECCOMP off, jail_enter() fails unless .seccomp_optional is set by the admin's
+ *           parameter sandbox_required = no.
+ */
+#ifndef SYS_JAIL_H
+#define SYS_JAIL_H
+
+#include <sys/types.h>
+
+#include "lib/base/err.h"
+
+/* What a process may still do; a daemon names the sum in its struct server_def. */
+enum jail_class {
+	JAIL_BASIC = 0,          /* compute, memory, read/write/close on open fds, threads, epoll, time */
+	JAIL_ACCEPT = 1 << 0,    /* accept4 on inherited sockets, socket options */
+	JAIL_PASS_FD = 1 << 1,   /* sendmsg/recvmsg */
+	JAIL_INET = 1 << 2,      /* socket(INET, INET6), connect, bind: smtp, lmtp, dnsd */
+	JAIL_UNIX = 1 << 3,      /* socket(UNIX) and connect: unjailed daemons */
+	JAIL_READ_FILES = 1 << 4, /* open for reading, stat, readdir below .read_paths */
+	JAIL_WRITE_FILES = 1 << 5, /* create, rename, link, unlink, truncate below .write_paths */
+	JAIL_EXEC = 1 << 6,      /* fork, exec: master, postman */
+	JAIL_INOTIFY = 1 << 7,
+};
+
+#define JAIL_PATHS_MAX 16
+
+struct jail {
+	unsigned allow;               /* enum jail_class bits */
+	const char *read_paths[JAIL_PATHS_MAX];  /* Landlock, NULL ends the list */
+	const char *write_paths[JAIL_PATHS_MAX];
+	const char *chroot_dir;       /* NULL: none (private instance, or not jailed) */
+	uid_t uid;                    /* (uid_t)-1: stay */
+	gid_t gid;
+	bool no_new_privs;
+	bool seccomp_optional;
+};
+
+/* 0, or -1 with the step that failed in E. */
+int jail_enter(const struct jail *j, struct err *e);
+
+#endif

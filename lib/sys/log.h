@@ -1,0 +1,35 @@
+/*
+ * lib/sys/log.h - log lines for the admin.
+ *
+ * Layer:    sys (process-wide state: a process has one log).
+ * Security: the finished line is neutralised here: control octets and invalid UTF-8 become '?',
+ *           one line, at most 2,000 octets; callers pass untrusted text as it is. Never pass a password.
+ * Errors:   logging never fails and never blocks longer than a full socket buffer allows.
+ *
+ * Lines are "Mmm dd hh:mm:ss HOST merpati/smtpd[123]: text", as log readers for Postfix expect.
+ * A process logs to stderr until log_open_*() is called: daemons get a datagram socket to postlogd.
+ */
+#ifndef SYS_LOG_H
+#define SYS_LOG_H
+
+#include "lib/base/attr.h"
+
+/* TAG is "merpati/smtpd"; copied. */
+void log_init(const char *tag);
+void log_set_tag(const char *tag);
+/* Send lines to postlogd through FD (datagrams); the log owns FD from now on. -1 returns to stderr. */
+void log_to_fd(int fd);
+/* 0: info and up (default); 1: log_debug too. */
+void log_set_verbose(int level);
+int log_verbose(void);
+
+void log_debug(const char *fmt, ...) PRINTF_LIKE(1, 2);
+void log_info(const char *fmt, ...) PRINTF_LIKE(1, 2);
+void log_warn(const char *fmt, ...) PRINTF_LIKE(1, 2);  /* "warning: ..." */
+void log_error(const char *fmt, ...) PRINTF_LIKE(1, 2); /* "error: ..." */
+/* "fatal: ..." and exit(code), sysexits.h. For start-up only, never for what a peer did. */
+void log_fatal(int code, const char *fmt, ...) PRINTF_LIKE(2, 3) NORETURN;
+/* "panic: ..." and abort(): a broken invariant of ours. */
+void log_bug(const char *fmt, ...) PRINTF_LIKE(1, 2) NORETURN;
+
+#endif
