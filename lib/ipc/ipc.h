@@ -58,12 +58,21 @@ int ipc_take_fd(struct ipc_frame *f, unsigned i);
  *     int msg_P_NAME_send(struct ipc_conn *, const struct msg_P_NAME *, uint32_t request_id,
  *                         const int *fds, unsigned nfds, int64_t deadline, struct err *);
  *
- * Grammar of a .def (X-macros): PROTOCOL(id, version), then MESSAGE(NAME, type, fields...), with
- * fields F(tag, KIND, name): U32 U64 I64 BOOL STR (struct sv) STRS (struct sv_list) .
+ * The grammar of a .def stands in lib/ipc/msg/README.
  */
 
 struct sv_list {
 	struct sv *v;
+	size_t n;
+};
+
+struct u32_list {
+	uint32_t *v;
+	size_t n;
+};
+
+struct u64_list {
+	uint64_t *v;
 	size_t n;
 };
 

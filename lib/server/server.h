@@ -9,7 +9,7 @@
  * Errors:    start-up errors are one fatal line and a sysexits code; master throttles.
  *
  * fds from master: 3 control socket (ipc), 4.. listening sockets named by MERPATI_LISTEN
- * ("inet:10025:4 unix:cleanup:5"), log datagram socket in MERPATI_LOG_FD. A daemon started by hand
+ * ("inet:smtp:4 queue:cleanup:5 net:cleanup:6": class, service, fd), log datagram socket in MERPATI_LOG_FD. A daemon started by hand
  * without them says so and exits 64.
  */
 #ifndef SERVER_SERVER_H
@@ -25,7 +25,7 @@ struct server_conn {
 	struct server *server;
 	int fd;                   /* owned by the handler */
 	const char *service;      /* master.cf name of the socket it came in by */
-	const char *listener;     /* "inet", "unix": kind of that socket */
+	const char *listener;     /* class of that socket: "inet", "public", "queue", "net", "out" */
 	struct arena *arena;      /* of this connection; freed after serve() returns */
 	void *state;              /* what post_jail put in with server_set_state() */
 };
