@@ -1,0 +1,120 @@
+/*
+ * lib/clnt/clnt_auth.h - client of auth: the user directory, sign-in, the switchboard of sessions.
+ *
+ * Layer:     clnt (event loop: every call waits on the calling fiber, until DEADLINE).
+ * Ownership: results live in the caller's arena; fds are named at each function.
+ * Errors:    -1 with E (class TEMP): auth did not answer, or could not find out. That is never
+ *            "no such user" and never "wrong password".
+ * Security:  passwords are wiped from the frame that carried them; the caller wipes its own copy.
+ *            exists() may be asked by anybody; who() and enlist() are answered only to class queue.
+ *
+ *     struct ipc_pool *auth = server_pool(s, "auth", 8);          // once, in post_jail
+ *     int rc = clnt_auth_exists(auth, SV("anna@example.test"), fiber_deadline(10000), &e);
+ */
+#ifndef CLNT_AUTH_H
+#define CLNT_AUTH_H
+
+#include <sys/types.h>
+
+#include "lib/ipc/ipc.h"
+
+/*
+ * May mail be sent to NAME ("user" or "user@domain", no extension)?
+ *   1  yes
+ *   0  no such user
+ *  -1  could not find out (E)
+ */
+MUST_USE int clnt_auth_exists(struct ipc_pool *auth, struct sv name, int64_t deadline, struct err *e);
+
+struct clnt_auth_identity {
+	struct sv name; /* the account: user@domain */
+	uid_t uid;
+	gid_t gid;
+	struct sv home; /* absolute */
+	struct sv mail; /* "maildir:PATH", PATH absolute */
+};
+
+/*
+ * Who is NAME (as for exists)? Class queue only.
+ *   1  *out is filled in
+ *   0  no such user
+ *  -1  could not find out (E)
+ */
+MUST_USE int clnt_auth_who(struct ipc_pool *auth, struct sv name, struct arena *a,
+	struct clnt_auth_identity *out, int64_t deadline, struct err *e);
+
+/* --- for login (and smtpd's AUTH): a connection of one's own, as the token is bound to it -------- */
+struct clnt_auth_attempt {
+	struct sv service; /* "imap", "pop3", "smtp" */
+	struct sv user;
+	struct sv password;
+	struct sv remote_addr;
+	struct sv local_addr;
+	bool secured; /* TLS */
+};
+
+#define CLNT_AUTH_TOKEN_LEN 16
+
+struct clnt_auth_verdict {
+	struct sv user;  /* the account's full name, when signed in */
+	struct sv token; /* redeem within 30 s, once, on the same connection */
+	struct sv text;  /* why not, for the peer; may be empty */
+};
+
+/*
+ * May this user sign in?
+ *   1  yes
+ *   0  wrong name or password, or sign-in is not allowed to this user: nobody learns which
+ *  -1  temporary trouble (E); tell the client to come again
+ * The answer to a refused attempt is delayed by auth.
+ */
+MUST_USE int clnt_auth_sign_in(struct ipc_conn *c, const struct clnt_auth_attempt *what, struct arena *a,
+	struct clnt_auth_verdict *out, int64_t deadline, struct err *e);
+
+struct clnt_auth_hand_over {
+	struct sv token;
+	struct sv service; /* "imap", "pop3" */
+	struct sv input;   /* octets read from the client and not consumed, at most 64 kB */
+	struct sv tag;     /* IMAP: tag of the command that signed in; imapd answers it */
+	struct sv remote_addr;
+	struct sv local_addr;
+	struct sv session; /* id for the log */
+};
+
+/*
+ * Pass the client's socket on to a process that serves this user. CLIENT_FD stays the caller's, who
+ * closes it in any case.
+ *   1  a process has it
+ *  -1  nobody took it (E): the caller still talks to the client
+ */
+MUST_USE int clnt_auth_hand_over(struct ipc_conn *c, const struct clnt_auth_hand_over *what,
+	int client_fd, int64_t deadline, struct err *e);
+
+/* --- for pop3d and imapd: one connection for the life of the process ------------------------------ */
+
+/* Offer to serve SERVICE ("imap", "pop3") with ROOM sessions more. 1 sent, -1. */
+MUST_USE int clnt_auth_enlist(struct ipc_conn *c, struct sv service, uint32_t room, int64_t deadline,
+	struct err *e);
+/* Tell how much room there is now; each session that arrived has already been subtracted. 1, -1. */
+MUST_USE int clnt_auth_room(struct ipc_conn *c, uint32_t room, int64_t deadline, struct err *e);
+
+struct clnt_auth_session {
+	struct clnt_auth_identity who;
+	struct sv input;
+	struct sv tag;
+	struct sv remote_addr;
+	struct sv local_addr;
+	struct sv session;
+	int fd; /* the client's socket, the caller's from here on */
+};
+
+/*
+ * Wait for the next session.
+ *   1  *out is filled in (views live in A)
+ *   0  auth closed the connection: enlist anew
+ *  -1  broken connection or deadline (E)
+ */
+MUST_USE int clnt_auth_session(struct ipc_conn *c, struct arena *a, struct clnt_auth_session *out,
+	int64_t deadline, struct err *e);
+
+#endif
