@@ -1,0 +1,25 @@
+# Debian packages that building, testing and trying merpati need. Sourced by quickstart, tests/run, .ci/run.
+BUILD_PACKAGES="gcc libc6-dev cmake ninja-build pkg-config git libssl-dev libdb5.3-dev libc-ares-dev
+ libcmocka-dev libuv1-dev liblmdb-dev libidn2-dev libseccomp-dev libcrypt-dev"
+TEST_PACKAGES="python3 procps openssl curl swaks msmtp mutt isync fetchmail iproute2 mount util-linux mandoc"
+DEMO_PACKAGES="curl ca-certificates"
+
+# install_packages NAME...: installs those that are not there; root, or sudo, only when one is missing.
+install_packages() {
+	local missing=() p as=()
+	for p in "$@"; do
+		[ "$(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null)" = installed ] || missing+=("$p")
+	done
+	[ ${#missing[@]} -eq 0 ] && return 0
+	if [ "$(id -u)" -ne 0 ]; then
+		command -v sudo >/dev/null || {
+			echo "missing packages: ${missing[*]}: run this as root, or install sudo" >&2
+			return 1
+		}
+		as=(sudo)
+	fi
+	echo "installing: ${missing[*]}"
+	"${as[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -qq || return 1
+	"${as[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+		"${missing[@]}" >/dev/null || return 1
+}
