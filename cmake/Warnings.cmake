@@ -4,6 +4,7 @@ target_compile_options(merpati_flags INTERFACE
   -Wall -Wextra -Wshadow -Wconversion -Wsign-conversion -Wformat=2 -Wpointer-arith
   -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wimplicit-fallthrough -Wundef -Wwrite-strings
   $<$<BOOL:${MERPATI_WERROR}>:-Werror>
+  -fmacro-prefix-map=${CMAKE_SOURCE_DIR}/=
   -fno-strict-aliasing -fno-common -fno-delete-null-pointer-checks
   -include ${CMAKE_SOURCE_DIR}/lib/base/banned.h)
 if(CMAKE_C_COMPILER_ID STREQUAL "GNU")

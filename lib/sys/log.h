@@ -7,7 +7,7 @@
  * Errors:   logging never fails and never blocks longer than a full socket buffer allows.
  *
  * Lines are "Mmm dd hh:mm:ss HOST merpati/smtpd[123]: text", as log readers for Postfix expect.
- * A process logs to stderr until log_open_*() is called: daemons get a datagram socket to postlogd.
+ * A process logs to stderr until log_to_fd() is called: daemons get a datagram socket to postlogd.
  */
 #ifndef SYS_LOG_H
 #define SYS_LOG_H
@@ -17,6 +17,8 @@
 /* TAG is "merpati/smtpd"; copied. */
 void log_init(const char *tag);
 void log_set_tag(const char *tag);
+/* The part of the tag after its last '/': "smtpd". */
+const char *log_program(void);
 /* Send lines to postlogd through FD (datagrams); the log owns FD from now on. -1 returns to stderr. */
 void log_to_fd(int fd);
 /* 0: info and up (default); 1: log_debug too. */

@@ -5,14 +5,8 @@
  * Errors: as the system call: -1 and errno. EINTR is retried here, except by sys_poll().
  *
  * All code that changes state on disk, or talks to a peer, calls these and not libc. With
- * MERPATI_FAULTS a plan in the environment,
- *
- *     MERPATI_FAULT=service:call[:pathglob]:n:ACTION[,...]   ACTION: KILL STOP EIO ENOSPC EROFS EDQUOT
- *                                                          ENOENT EMFILE ENOMEM SHORT (any errno name)
- *
- * makes the n-th matching call of that service fail so. Every call site registers itself (file, line,
- * call); MERPATI_FAULT_REPORT=FILE appends "service call file:line path" when a site is first reached
- * and "FIRED ..." when a fault fires. Without MERPATI_FAULTS none of this exists.
+ * MERPATI_FAULTS each call site is a point where a test may make the call fail: see lib/sys/fault.h.
+ * Without it the wrappers are plain calls.
  */
 #ifndef SYS_SYS_H
 #define SYS_SYS_H
@@ -26,22 +20,24 @@
 
 #include "lib/base/attr.h"
 
-struct fault_site {
-	const char *file;
-	int line;
-	const char *call;
-	unsigned long count;
-	bool reported;
-};
+struct fault_site;
 
 #ifdef MERPATI_FAULTS
+struct fault_site {
+	const char *file;
+	const char *call;
+	int line;
+	bool reported;
+	unsigned long count;
+};
+
 /* Each expansion is one static site, enumerable through its section. */
-#define SYS_SITE(callname)                                                                       \
-	({                                                                                      \
-		static struct fault_site site_                                                     \
-			__attribute__((section("fault_sites"), used, aligned(8))) = { __FILE__, __LINE__, callname, 0, \
-				false };                                                             \
-		&site_;                                                                         \
+#define SYS_SITE(callname)                                                              \
+	({                                                                              \
+		static struct fault_site site_                                          \
+			__attribute__((section("fault_sites"), used, aligned(8))) = {   \
+				.file = __FILE__, .call = callname, .line = __LINE__ }; \
+		&site_;                                                                 \
 	})
 #else
 #define SYS_SITE(callname) ((struct fault_site *)0)

@@ -1,0 +1,83 @@
+#include "lib/sys/clock.h"
+
+#ifdef MERPATI_FAULTS
+#include "lib/base/num.h"
+
+/* The first call fixes the origin, from which scaled time runs; a race writes the same values twice. */
+static struct {
+	int64_t scale; /* 0: not read yet */
+	int64_t wall0_ns, mono0_ns;
+} scaled;
+
+static int64_t raw_ns(clockid_t id)
+{
+	struct timespec ts;
+	clock_gettime(id, &ts);
+	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+static int64_t scale(void)
+{
+	int64_t n = __atomic_load_n(&scaled.scale, __ATOMIC_ACQUIRE);
+	if (n != 0)
+		return n;
+	const char *z = getenv("MERPATI_CLOCK_SCALE");
+	uint32_t v = 1;
+	if (!z || num_u32(sv_z(z), &v) < 0 || v == 0 || v > 1000000)
+		v = 1;
+	scaled.wall0_ns = raw_ns(CLOCK_REALTIME);
+	scaled.mono0_ns = raw_ns(CLOCK_MONOTONIC);
+	__atomic_store_n(&scaled.scale, (int64_t)v, __ATOMIC_RELEASE);
+	return (int64_t)v;
+}
+
+int64_t clock_mono_ms(void)
+{
+	int64_t n = scale();
+	int64_t now = raw_ns(CLOCK_MONOTONIC);
+	return (scaled.mono0_ns + (now - scaled.mono0_ns) * n) / 1000000;
+}
+
+struct timespec clock_wall(void)
+{
+	int64_t n = scale();
+	/* the distance comes from the monotonic clock only when scaled, so that a plain build follows
+	 * corrections of the system's clock */
+	int64_t ns = n == 1 ? raw_ns(CLOCK_REALTIME) :
+			      scaled.wall0_ns + (raw_ns(CLOCK_MONOTONIC) - scaled.mono0_ns) * n;
+	return (struct timespec){ .tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000 };
+}
+
+int64_t clock_real_ms(int64_t scaled_ms)
+{
+	int64_t n = scale();
+	return n == 1 ? scaled_ms : (scaled_ms + n - 1) / n;
+}
+
+#else
+
+int64_t clock_mono_ms(void)
+{
+	struct timespec ts;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+struct timespec clock_wall(void)
+{
+	struct timespec ts;
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return ts;
+}
+
+int64_t clock_real_ms(int64_t scaled_ms)
+{
+	return scaled_ms;
+}
+
+#endif
+
+int64_t clock_wall_s(void)
+{
+	return (int64_t)clock_wall().tv_sec;
+}
