@@ -3,10 +3,12 @@
  *
  * Layer:     ipc.
  * Ownership: ipc_conn_new() takes the fd. A received frame and all views decoded from it live until
- *            the next ipc_recv() on that connection, or ipc_frame_take(). Passed fds belong to the
- *            connection until ipc_take_fd(); what nobody took is closed at the next receive.
+ *            the next ipc_recv() on that connection. Passed fds belong to the connection until
+ *            ipc_take_fd(); what nobody took is closed at the next receive.
  * Errors:    1 done; 0 the peer closed in order (receive only); -1 with E: broken frame, wrong
- *            protocol or version, over the ceiling, deadline. The connection is then of no use.
+ *            protocol or version, over the ceiling, deadline. The connection is then of no use; only a
+ *            receive that reached its deadline or was cancelled may be tried again.
+ * Fibers:    one may receive while others send; sends do not mix.
  * Security:  every peer is mistrusted: length checked before memory is taken, unknown tags skipped,
  *            a malformed frame is an error for that peer and never an exit.
  * Format:    u32 length of the rest, u16 protocol, u8 version, u8 number of fds, u16 type, u16 zero,
@@ -22,6 +24,8 @@
 struct ipc_conn;
 
 #define IPC_FRAME_MAX (1024 * 1024) /* largest frame */
+#define IPC_HEAD      16            /* octets before the fields */
+#define IPC_BODY_MAX  (IPC_FRAME_MAX - IPC_HEAD)
 #define IPC_FDS_MAX   4
 
 struct ipc_frame {
@@ -31,7 +35,8 @@ struct ipc_frame {
 	uint32_t request_id;
 	struct sv body; /* encoded fields */
 	unsigned nfds;
-	int fds[IPC_FDS_MAX];
+	int fds[IPC_FDS_MAX]; /* -1: taken */
+	struct ipc_conn *conn; /* that keeps the fds; NULL in a reply of ipc_call() */
 };
 
 struct ipc_conn *ipc_conn_new(int fd);
@@ -46,21 +51,10 @@ int ipc_send(struct ipc_conn *c, uint16_t protocol, uint8_t version, uint16_t ty
 	struct sv body, const int *fds, unsigned nfds, int64_t deadline, struct err *e);
 /* Move fd number I out of the frame; -1 when there is none. */
 int ipc_take_fd(struct ipc_frame *f, unsigned i);
+/* A whole frame is here already: the next ipc_recv() will not wait. */
+bool ipc_pending(const struct ipc_conn *c);
 
-/*
- * Messages are declared once in lib/ipc/msg/<protocol>.def and become, for a message NAME of protocol P:
- *
- *     struct msg_P_NAME { ... };                       views for STR, lists for STRS
- *     enum { MSG_P_NAME = <type> };                    frame types
- *     int msg_P_NAME_encode(const struct msg_P_NAME *m, struct buf *body);          0, -1 too large
- *     int msg_P_NAME_decode(struct sv body, struct arena *a, struct msg_P_NAME *out, struct err *e);
- *     void msg_P_NAME_dump(const struct msg_P_NAME *m, struct buf *out);
- *     int msg_P_NAME_send(struct ipc_conn *, const struct msg_P_NAME *, uint32_t request_id,
- *                         const int *fds, unsigned nfds, int64_t deadline, struct err *);
- *
- * The grammar of a .def stands in lib/ipc/msg/README.
- */
-
+/* Lists in messages (lib/ipc/msg.h). */
 struct sv_list {
 	struct sv *v;
 	size_t n;
@@ -79,12 +73,14 @@ struct u64_list {
 /*
  * Client side: a pool of connections to one service. A call takes a free connection (dialling a new one
  * up to the pool's maximum), sends, receives one reply, and gives it back. A connection that broke
- * before any octet of the reply came, on a reused connection, is replaced and the call made once more.
+ * before any octet of the reply came, on a reused connection, is replaced and the call made once more:
+ * requests made by ipc_call() must bear being done twice. Idle connections are closed after 5 s.
  */
 struct ipc_pool;
 /* How connections are made: master's connect request for jailed daemons, connect(2) for others. */
 typedef int (*ipc_dial_fn)(void *ctx, const char *endpoint, int64_t deadline, struct err *e);
 
+/* ENDPOINT is copied; CTX must outlive the pool. */
 struct ipc_pool *ipc_pool_new(const char *endpoint, unsigned max, ipc_dial_fn dial, void *ctx);
 void ipc_pool_free(struct ipc_pool *p);
 /* A connection of one's own for a dialogue of several frames; NULL with E. */

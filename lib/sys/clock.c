@@ -81,3 +81,10 @@ int64_t clock_wall_s(void)
 {
 	return (int64_t)clock_wall().tv_sec;
 }
+
+int clock_tz_min(int64_t t)
+{
+	time_t at = (time_t)t;
+	struct tm tm;
+	return localtime_r(&at, &tm) ? (int)(tm.tm_gmtoff / 60) : 0;
+}

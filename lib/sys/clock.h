@@ -15,6 +15,8 @@ int64_t clock_mono_ms(void);
 /* Wall clock: for dates in mail and logs. */
 int64_t clock_wall_s(void);
 struct timespec clock_wall(void);
+/* Minutes east of UTC of the local time zone at T. The zone is read by log_init(): before a chroot. */
+int clock_tz_min(int64_t t);
 /* How long N scaled milliseconds last in real ones (for poll time-outs). */
 int64_t clock_real_ms(int64_t scaled_ms);
 
