@@ -37,8 +37,8 @@ int addr_list_write(struct buf *out, struct sv body, const struct addr_list *l,
 		struct sv gap = sv_sub(body, done, start - done);
 		if (item->missing_comma) {
 			/* for "<a> name <b>" the comma belongs before the name */
-			struct sv before = item->name.len ? sv_upto(gap, (size_t)(item->name.p - gap.p)) : gap;
-			struct sv kept = sv_trim_right(before);
+			size_t before = item->name.len ? (size_t)(item->name.p - gap.p) : gap.len;
+			struct sv kept = sv_trim_right(sv_upto(gap, before));
 			rc |= buf_put_sv(out, kept) | buf_putc(out, ',');
 			gap = sv_from(gap, kept.len);
 		}
