@@ -1,6 +1,7 @@
 /*
- * Record: 0 magic "MDL1", 4 u32 length of all, 8 nonce, 16 offset, 24 time_us, 32 u8 result, u8 length of id,
- * u8 length of dsn, u8 zero, 36 u16 length of text, u16 zero, 40 id, dsn, text, then u32 CRC-32C of all before.
+ * Record: 0 magic "MDL1", 4 u32 length of all, 8 nonce, 16 offset, 24 time_us, 32 u8 result, u8 length
+ * of id, u8 length of dsn, u8 zero, 36 u16 length of text, u16 zero, 40 id, dsn, text, then the u32
+ * CRC-32C of all before.
  */
 #include "lib/queue/done_log.h"
 

@@ -295,7 +295,7 @@ int queue_writer_rcpt(struct queue_writer *w, const struct queue_rcpt *r, struct
 	if (!w->facts_done)
 		return err_set(e, ERR_BUG, "queue file %s: recipient before facts", w->h.id);
 	if (w->h.rcpt_count == 0)
-		w->h.rcpt_offset = w->envelope.len; /* completed at commit, when the content's size is known */
+		w->h.rcpt_offset = w->envelope.len; /* completed at commit */
 	if (queue_rcpt_encode(r, &w->envelope) < 0)
 		return too_large(w, e);
 	w->h.rcpt_count++;

@@ -49,9 +49,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	if (queue_header_decode(data, size, &h) == QUEUE_FILE_OK) {
 		check(h.rcpt_offset <= size && h.envelope_offset + h.envelope_size == size);
-		(void)queue_end_check(sv_from(in, size - QUEUE_END_SIZE), &h);
+		check(queue_end_check(sv_from(in, size - QUEUE_END_SIZE), &h) != 0);
 		recipients(sv_from(in, (size_t)h.rcpt_offset));
 	}
-	(void)queue_facts_decode(sv_from(in, QUEUE_HEADER_SIZE), &f);
+	check(queue_facts_decode(sv_from(in, QUEUE_HEADER_SIZE), &f) != 0);
 	return 0;
 }
