@@ -43,18 +43,21 @@ struct clnt_bounce_mail {
 	int64_t arrival_us;
 };
 
-/* Append N records to the log "bounce", "defer" or "trace" of a mail. A record that is there already,
- * by (queue id, nonce, offset), is replaced in "defer" and kept as it is in the other two. */
-MUST_USE int clnt_bounce_append(struct ipc_pool *pool, const char *log, struct sv queue_id, uint64_t nonce,
-	const struct clnt_bounce_item *items, size_t n, int64_t time_s, int64_t deadline, struct err *e);
+/* Append N records to the log "bounce", "defer" or "trace" of a mail. A record that is there
+ * already, by (queue id, nonce, offset), is replaced in "defer" and kept as it is in the other two.
+ */
+MUST_USE int clnt_bounce_append(struct ipc_pool *pool, const char *log, struct sv queue_id,
+        uint64_t nonce, const struct clnt_bounce_item *items, size_t n, int64_t time_s,
+        int64_t deadline, struct err *e);
 
-/* Send the notification KIND ("bounce", "delay", "trace") made of the log and remove that log ("delay"
- * keeps the defer log). QUEUE_FD is the queue file, O_RDONLY, still the caller's. An absent log is done. */
-MUST_USE int clnt_bounce_flush(struct ipc_pool *pool, const char *kind, const struct clnt_bounce_mail *m,
-	int queue_fd, int64_t deadline, struct err *e);
+/* Send the notification KIND ("bounce", "delay", "trace") made of the log and remove that log
+ * ("delay" keeps the defer log). QUEUE_FD is the queue file, O_RDONLY, still the caller's. An
+ * absent log is done. */
+MUST_USE int clnt_bounce_flush(struct ipc_pool *pool, const char *kind,
+        const struct clnt_bounce_mail *m, int queue_fd, int64_t deadline, struct err *e);
 
 /* Remove a log without a notification. An absent log is done. */
 MUST_USE int clnt_bounce_forget(struct ipc_pool *pool, const char *log, struct sv queue_id,
-	int64_t deadline, struct err *e);
+        int64_t deadline, struct err *e);
 
 #endif
