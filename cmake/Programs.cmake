@@ -46,3 +46,13 @@ macro(merpati_add_programs)
     endif()
   endforeach()
 endmacro()
+
+# manual pages lie beside the program that they describe: NAME.1, NAME.5, NAME.8
+function(merpati_install_manual_pages)
+  foreach(section 1 5 8)
+    file(GLOB pages CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/*/*.${section} ${CMAKE_SOURCE_DIR}/admin/*/*.${section})
+    if(pages)
+      install(FILES ${pages} DESTINATION share/man/man${section})
+    endif()
+  endforeach()
+endfunction()
