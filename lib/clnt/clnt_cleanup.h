@@ -32,9 +32,8 @@ enum clnt_cleanup_flag {
 	CLEANUP_FLAG_NO_EXPAND = 2,     /* Q: no canonical, virtual alias or BCC mapping of recipients */
 	CLEANUP_FLAG_SKIP_BCC = 4,      /* Q: no always_bcc, *_bcc_maps */
 	CLEANUP_FLAG_HOLD = 8,          /* Q: into hold/ */
-	CLEANUP_FLAG_RESUBMIT = 16,     /* Q: mail that was in this system before: no flow control */
-	CLEANUP_FLAG_NO_HEADER_RCPT = 32, /* reserved for smtpd: recipients come from the envelope only */
-	CLEANUP_FLAG_RCPT_HEADER = 64,  /* sendmail -t: recipients from To, Cc, Bcc (Resent-*) of the header */
+	CLEANUP_FLAG_RESUBMIT = 16,     /* Q: was in this system before (local, bounce): no flow control,
+	                                   no message_size_limit */
 };
 
 /* The fields of message "open" (lib/ipc/msg/cleanup.def) that a client fills in. */

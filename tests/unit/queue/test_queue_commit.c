@@ -1,0 +1,210 @@
+/* Unit test of lib/queue/queue_commit.c: on fibers, so results are checked after the loop. */
+#include "tests/support/t.h"
+#include "tests/support/tmpdir.h"
+
+#include <fcntl.h>
+
+#include "lib/base/buf.h"
+#include "lib/fiber/fiber.h"
+#include "lib/queue/queue_commit.h"
+#include "lib/queue/queue_mail.h"
+
+struct plan {
+	size_t lines;          /* of 80 octets */
+	size_t rcpts;
+	bool no_final_lf;
+	bool abort;
+	/* results */
+	int rc;
+	char id[QUEUE_ID_MAX + 1];
+	uint32_t crc;
+	struct err e;
+};
+
+struct run {
+	struct queue q;
+	struct plan *plans;
+	size_t n, left;
+};
+
+static struct queue_facts facts(void)
+{
+	struct queue_facts f = { .uid = -1 };
+#define X(field, type) f.field = SV_NONE;
+	QUEUE_FACTS(X)
+#undef X
+	f.sender = SV("a@example.test");
+	return f;
+}
+
+static int write_mail(struct queue *q, struct plan *p)
+{
+	struct queue_writer w;
+	struct queue_facts f = facts();
+	char line[80];
+	int rc = 0;
+	memset(line, 'x', sizeof(line));
+	line[79] = '\n';
+	queue_writer_init(&w, q, 0);
+	memcpy(p->id, w.h.id, sizeof(p->id));
+	rc = queue_writer_put(&w, SV("Subject: t\n\n"), &p->e);
+	for (size_t i = 0; i < p->lines && rc == 0; i++)
+		rc = queue_writer_put(&w, sv_n(line, sizeof(line)), &p->e);
+	if (rc == 0 && p->no_final_lf)
+		rc = queue_writer_put(&w, SV("tail"), &p->e);
+	if (rc == 0)
+		rc = queue_writer_facts(&w, &f, &p->e);
+	for (size_t i = 0; i < p->rcpts && rc == 0; i++) {
+		char a[40];
+		int n = snprintf(a, sizeof(a), "u%zu@example.test", i);
+		struct queue_rcpt r = { .address = sv_n(a, (size_t)n) };
+		rc = queue_writer_rcpt(&w, &r, &p->e);
+	}
+	if (rc == 0 && !p->abort)
+		rc = queue_commit(&w, &p->e);
+	p->crc = w.h.content_crc;
+	queue_writer_fini(&w);
+	return rc;
+}
+
+struct one {
+	struct run *run;
+	struct plan *plan;
+};
+
+static void one_mail(void *arg)
+{
+	struct one *o = arg;
+	o->plan->rc = write_mail(&o->run->q, o->plan);
+	if (--o->run->left == 0)
+		fiber_stop(0);
+	free(o);
+}
+
+static void start_all(void *arg)
+{
+	struct run *r = arg;
+	for (size_t i = 0; i < r->n; i++) {
+		struct one *o = mem_alloc(sizeof(*o));
+		*o = (struct one){ .run = r, .plan = &r->plans[i] };
+		if (!fiber_spawn("mail", 0, one_mail, o))
+			abort();
+	}
+}
+
+static void run_plans(struct run *r, const char *dir, struct plan *plans, size_t n)
+{
+	struct err e = ERR_INIT;
+	assert_int_equal(queue_open(&r->q, dir, &e), 0);
+	assert_int_equal(queue_create_dirs(&r->q, &e), 0);
+	r->plans = plans;
+	r->n = r->left = n;
+	assert_int_equal(fiber_main(start_all, r), 0);
+}
+
+/* The mail is in incoming/, whole. */
+static void check_mail(struct queue *q, const struct plan *p)
+{
+	int fd = -1;
+	struct err e = ERR_INIT;
+	struct queue_mail m;
+	t_case(p->id);
+	assert_int_equal(queue_open_mail(q, QUEUE_DIR_INCOMING, sv_z(p->id), O_RDONLY, &fd, &e), 1);
+	assert_int_equal(queue_mail_settled(fd, &e), 1);
+	assert_int_equal(queue_mail_open(&m, fd, &e), QUEUE_FILE_OK);
+	assert_int_equal(queue_mail_check_envelope(&m, &e), QUEUE_FILE_OK);
+	assert_int_equal(queue_mail_check_content(&m, &e), QUEUE_FILE_OK);
+	uint64_t lines = p->lines + 2 + (p->no_final_lf ? 1 : 0);
+	uint64_t size = 12 + p->lines * 80 + (p->no_final_lf ? 5 : 0);
+	assert_int_equal(m.h.content_size, size);
+	assert_int_equal(m.h.crlf_size, size + lines);
+	assert_int_equal(m.h.rcpt_count, p->rcpts);
+	assert_int_equal(m.h.longest_line, p->lines ? 79 : 10);
+	assert_int_equal(m.h.content_flags, 0);
+	assert_string_equal(m.h.id, p->id);
+	t_assert_sv(m.facts.sender, "a@example.test");
+	queue_mail_close(&m);
+	close(fd);
+}
+
+static size_t count_files(struct queue *q, enum queue_name n)
+{
+	struct queue_scan s;
+	struct err e = ERR_INIT;
+	char id[QUEUE_ID_MAX + 1];
+	size_t count = 0;
+	queue_scan_start(&s, q, n);
+	while (queue_scan_next(&s, id, &e) == 1)
+		count++;
+	queue_scan_end(&s);
+	return count;
+}
+
+static void commits_small_large_and_none(UNUSED void **state)
+{
+	char *dir = tmpdir_new();
+	struct run r;
+	struct plan plans[] = {
+		{ .lines = 1, .rcpts = 1 },
+		{ .lines = 0, .rcpts = 3 },
+		{ .lines = 5000, .rcpts = 2 },                     /* streamed */
+		{ .lines = 10, .rcpts = 1, .no_final_lf = true },
+		{ .lines = 5000, .rcpts = 9000, .no_final_lf = true }, /* large envelope */
+		{ .lines = 1, .rcpts = 0 },
+		{ .lines = 1, .rcpts = 1, .abort = true },
+		{ .lines = 5000, .rcpts = 1, .abort = true },      /* its file is removed */
+	};
+	run_plans(&r, dir, plans, ARRAY_LEN(plans));
+	for (size_t i = 0; i < ARRAY_LEN(plans); i++) {
+		assert_int_equal(plans[i].rc, 0);
+		if (!plans[i].abort)
+			check_mail(&r.q, &plans[i]);
+	}
+	assert_int_equal(count_files(&r.q, QUEUE_DIR_INCOMING), 6);
+	queue_close(&r.q);
+	tmpdir_remove(dir);
+}
+
+static void two_hundred_at_once(UNUSED void **state)
+{
+	char *dir = tmpdir_new();
+	struct run r;
+	struct plan plans[200] = { { .lines = 0 } };
+	for (size_t i = 0; i < ARRAY_LEN(plans); i++)
+		plans[i] = (struct plan){ .lines = i % 7, .rcpts = 1 };
+	run_plans(&r, dir, plans, ARRAY_LEN(plans));
+	for (size_t i = 0; i < ARRAY_LEN(plans); i++) {
+		assert_int_equal(plans[i].rc, 0);
+		check_mail(&r.q, &plans[i]);
+	}
+	assert_int_equal(count_files(&r.q, QUEUE_DIR_INCOMING), 200);
+	queue_close(&r.q);
+	tmpdir_remove(dir);
+}
+
+static void a_missing_directory_is_temporary(UNUSED void **state)
+{
+	char *dir = tmpdir_new();
+	struct run r;
+	struct err e = ERR_INIT;
+	struct plan plan = { .lines = 1, .rcpts = 1 };
+	assert_int_equal(queue_open(&r.q, dir, &e), 0);
+	r.plans = &plan;
+	r.n = r.left = 1;
+	assert_int_equal(fiber_main(start_all, &r), 0);
+	assert_int_equal(plan.rc, -1);
+	assert_int_equal(plan.e.cls, ERR_TEMP);
+	assert_non_null(strstr(plan.e.text, "incoming/"));
+	queue_close(&r.q);
+	tmpdir_remove(dir);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(commits_small_large_and_none),
+		cmocka_unit_test(two_hundred_at_once),
+		cmocka_unit_test(a_missing_directory_is_temporary),
+	};
+	return cmocka_run_group_tests_name("queue_commit", tests, NULL, NULL);
+}

@@ -1,0 +1,75 @@
+/* Unit test of lib/queue/queue_id.c. */
+#include "tests/support/t.h"
+#include "lib/queue/queue_id.h"
+
+static const struct {
+	const char *id;
+	size_t len;
+	bool valid;
+} cases[] = {
+	{ L("4Pt2mN2VXxznjllB"), true },
+	{ L("012345"), true },
+	{ L("01234"), false },                              /* too short */
+	{ L("0123456789012345678901234567890"), true },     /* 31 */
+	{ L("01234567890123456789012345678901"), false },   /* 32 */
+	{ L("AAAAAA"), false },                             /* vowels are no digits */
+	{ L("..4567"), false },
+	{ L("1/2345"), false },
+	{ L("12345\0"), false },
+	{ L(""), false },
+};
+
+static void checks_ids(UNUSED void **state)
+{
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		t_case(cases[i].id);
+		assert_int_equal(queue_id_valid(sv_n(cases[i].id, cases[i].len)), cases[i].valid);
+	}
+}
+
+static void made_ids_are_valid_and_keep_time(UNUSED void **state)
+{
+	static const int64_t times[] = { 1, 1795420800123456, 1795420800999999, 4102444800000000 };
+	for (size_t i = 0; i < ARRAY_LEN(times); i++) {
+		char a[QUEUE_ID_MAX + 1], b[QUEUE_ID_MAX + 1];
+		queue_id_make(times[i], a);
+		queue_id_make(times[i], b);
+		assert_true(queue_id_valid(sv_z(a)));
+		assert_int_equal(queue_id_time_us(sv_z(a)), times[i]);
+		assert_string_not_equal(a, b);
+	}
+	assert_int_equal(queue_id_time_us(sv_z("012345")), 0);
+}
+
+static void ids_sort_by_time(UNUSED void **state)
+{
+	char a[QUEUE_ID_MAX + 1], b[QUEUE_ID_MAX + 1];
+	queue_id_make(1795420800999999, a);
+	queue_id_make(1795420801000000, b);
+	assert_true(strcmp(a, b) < 0);
+}
+
+static void hash_spreads(UNUSED void **state)
+{
+	unsigned seen[128] = { 0 }, used = 0;
+	for (int i = 0; i < 400; i++) {
+		char id[QUEUE_ID_MAX + 1];
+		queue_id_make(1795420800000000 + i, id);
+		char h = queue_id_hash(sv_z(id));
+		assert_non_null(strchr("0123456789ABCDEF", h));
+		if (!seen[(unsigned char)h]++)
+			used++;
+	}
+	assert_int_equal(used, 16);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(checks_ids),
+		cmocka_unit_test(made_ids_are_valid_and_keep_time),
+		cmocka_unit_test(ids_sort_by_time),
+		cmocka_unit_test(hash_spreads),
+	};
+	return cmocka_run_group_tests_name("queue_id", tests, NULL, NULL);
+}
