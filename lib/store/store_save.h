@@ -27,14 +27,12 @@ struct store_key store_key_make(uint64_t nonce, uint64_t offset, struct sv final
 struct store_delivery {
 	struct store_key key;
 	bool maybe_before;   /* look for an earlier copy first (new/, cur/ of all folders, tombstones) */
-	int64_t arrival_s;   /* of the mail: in the base name and INTERNALDATE */
+	int64_t arrival_s;   /* of the mail: in the base name */
 	struct sv head;      /* header lines to put in front, LF-ended */
 	int fd;              /* content: SIZE octets at OFFSET, LF line ends */
 	uint64_t offset;
 	uint64_t size;
 	uint32_t flags;      /* enum store_flag */
-	const struct sv *keywords;
-	size_t nkeywords;
 };
 
 enum store_delivered { STORE_DELIVERED_NEW, STORE_DELIVERED_BEFORE };

@@ -1,0 +1,49 @@
+/*
+ * lib/store/account.h - private: the structures behind struct store and struct store_account.
+ *
+ * Layer:     store (event loop).
+ * Ownership: accounts are counted; the store's table holds one for each path.
+ *
+ * Two locks guard an account. The mutex orders the fibers of this process, so that no pool thread
+ * waits for another; the lock file orders processes (open-file-description lock, so it also holds
+ * between threads). Order: mutex, lock file, dotlock of a mailbox's dovecot-uidlist.
+ */
+#ifndef STORE_ACCOUNT_H
+#define STORE_ACCOUNT_H
+
+#include "lib/base/hash.h"
+#include "lib/store/maildir_name.h"
+#include "lib/store/store.h"
+
+struct fiber_sem;
+struct store_index;
+struct watch_hub;
+
+struct store {
+	char host[MAILDIR_HOST_MAX + 1];
+	char *index_dir; /* NULL: inside the Maildirs */
+	int64_t lock_timeout_ms;
+	bool no_index;
+	struct htab accounts; /* path -> struct store_account */
+};
+
+struct store_account {
+	struct store *store;
+	char *owner;
+	char *path; /* of the Maildir, absolute, without a '/' at its end */
+	uid_t uid;
+	unsigned refs;
+	struct fiber_sem *mutex;
+};
+
+/* Take the mutex; -1 (TEMP) when it was not to be had in time. */
+MUST_USE int account_enter(struct store_account *a, struct err *e);
+void account_leave(struct store_account *a);
+
+/* Inside a job: the account's lock file. fd to close (which unlocks), or -1 with E. */
+MUST_USE int account_lock(int root, const char *path, int64_t timeout_ms, struct err *e);
+
+/* The path of "maildir:PATH" with HOME in front when relative. 1, or -1 (CONFIG). */
+MUST_USE int account_mail_path(struct sv mail, struct sv home, struct buf *out, struct err *e);
+
+#endif

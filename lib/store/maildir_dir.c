@@ -1,0 +1,171 @@
+#include "lib/store/maildir_dir.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/sys/sys.h"
+
+#define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+
+static const char *const subdirs[] = { "cur", "new", "tmp" };
+
+int maildir_sync(int fd, const char *path, const char *sub, struct err *e)
+{
+	if (sys_fsync(fd) < 0)
+		return err_sys(e, errno, "fsync %s%s%s", path, *sub ? "/" : "", sub);
+	return 0;
+}
+
+/* cur, new and tmp below DIR; those that exist are kept. */
+static int make_subdirs(int dir, const char *path, struct err *e)
+{
+	for (size_t i = 0; i < ARRAY_LEN(subdirs); i++)
+		if (sys_mkdirat(dir, subdirs[i], 0700) < 0 && errno != EEXIST)
+			return err_sys(e, errno, "mkdir %s/%s", path, subdirs[i]);
+	return maildir_sync(dir, path, "", e);
+}
+
+/* Make PATH and its missing parents, and sync the directory of each that was made. */
+static int make_path(const char *path, struct err *e)
+{
+	char part[4096];
+	size_t len = strlen(path);
+	if (len >= sizeof(part))
+		return err_set(e, ERR_CONFIG, "path of a Maildir is too long");
+	memcpy(part, path, len + 1);
+	for (size_t i = 1; i <= len; i++) {
+		if (path[i] != '/' && path[i] != '\0')
+			continue;
+		part[i] = '\0';
+		int rc = sys_mkdir(part, 0700);
+		if (rc < 0 && errno != EEXIST)
+			return err_sys(e, errno, "mkdir %s", part);
+		if (rc == 0) {
+			char *slash = strrchr(part, '/');
+			char parent[4096] = "/";
+			if (slash != part)
+				memcpy(parent, part, (size_t)(slash - part) + 1), parent[slash - part] = '\0';
+			int fd = sys_open(parent, O_RDONLY | O_DIRECTORY, 0);
+			if (fd < 0)
+				return err_sys(e, errno, "open %s", parent);
+			rc = maildir_sync(fd, parent, "", e);
+			sys_close(fd);
+			if (rc < 0)
+				return -1;
+		}
+		part[i] = path[i];
+	}
+	return 0;
+}
+
+int maildir_root_open(const char *path, uid_t uid, bool create, int *out, struct err *e)
+{
+	int fd = sys_open(path, O_RDONLY | O_DIRECTORY, 0);
+	if (fd < 0 && errno == ENOENT) {
+		if (!create)
+			return 0;
+		if (make_path(path, e) < 0)
+			return -1;
+		fd = sys_open(path, O_RDONLY | O_DIRECTORY, 0);
+	}
+	if (fd < 0)
+		return err_sys(e, errno, "open %s", path);
+	struct stat st;
+	if (sys_fstat(fd, &st) < 0) {
+		err_sys(e, errno, "stat %s", path);
+		goto fail;
+	}
+	if (uid != (uid_t)-1 && st.st_uid != uid) {
+		err_set(e, ERR_CONFIG, "%s: owned by uid %u, not by uid %u", path, (unsigned)st.st_uid,
+			(unsigned)uid);
+		goto fail;
+	}
+	bool whole = true;
+	for (size_t i = 0; i < ARRAY_LEN(subdirs); i++)
+		if (sys_fstatat(fd, subdirs[i], &st, AT_SYMLINK_NOFOLLOW) < 0)
+			whole = false;
+	if (!whole) {
+		if (!create) {
+			sys_close(fd);
+			return 0;
+		}
+		if (make_subdirs(fd, path, e) < 0)
+			goto fail;
+	}
+	*out = fd;
+	return 1;
+fail:
+	sys_close(fd);
+	return -1;
+}
+
+void maildir_dir_close(struct maildir_dir *d)
+{
+	int *fds[] = { &d->cur, &d->new_, &d->tmp, &d->dir };
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
+		if (*fds[i] >= 0)
+			sys_close(*fds[i]);
+		*fds[i] = -1;
+	}
+}
+
+int maildir_dir_open(int root, const char *root_path, const struct folder_dir *folder,
+	struct maildir_dir *out, struct err *e)
+{
+	*out = (struct maildir_dir){ .dir = -1, .cur = -1, .new_ = -1, .tmp = -1 };
+	bool inbox = folder->z[1] == '\0';
+	(void)snprintf(out->path, sizeof(out->path), "%s%s%s", root_path, inbox ? "" : "/",
+		inbox ? "" : folder->z);
+	out->dir = sys_openat(root, folder->z, DIR_FLAGS, 0);
+	if (out->dir < 0) {
+		if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP)
+			return 0;
+		return err_sys(e, errno, "open %s", out->path);
+	}
+	int *fds[] = { &out->cur, &out->new_, &out->tmp };
+	for (size_t i = 0; i < ARRAY_LEN(subdirs); i++) {
+		*fds[i] = sys_openat(out->dir, subdirs[i], DIR_FLAGS, 0);
+		if (*fds[i] < 0 && errno == ENOENT && i > 0 && out->cur >= 0) {
+			/* cur makes it a Maildir; other software removes an empty new or tmp */
+			if (make_subdirs(out->dir, out->path, e) < 0)
+				break;
+			*fds[i] = sys_openat(out->dir, subdirs[i], DIR_FLAGS, 0);
+		}
+		if (*fds[i] < 0) {
+			int saved = errno;
+			maildir_dir_close(out);
+			if (saved == ENOENT)
+				return 0;
+			return err_sys(e, saved, "open %s/%s", out->path, subdirs[i]);
+		}
+	}
+	return 1;
+}
+
+int maildir_dir_create(int root, const char *root_path, const struct folder_dir *folder, struct err *e)
+{
+	char path[512];
+	(void)snprintf(path, sizeof(path), "%s/%s", root_path, folder->z);
+	struct stat st;
+	char cur[sizeof(folder->z) + 4];
+	(void)snprintf(cur, sizeof(cur), "%s/cur", folder->z);
+	if (sys_fstatat(root, cur, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return 0;
+	if (sys_mkdirat(root, folder->z, 0700) < 0 && errno != EEXIST)
+		return err_sys(e, errno, "mkdir %s", path);
+	int dir = sys_openat(root, folder->z, DIR_FLAGS, 0);
+	if (dir < 0)
+		return err_sys(e, errno, "open %s", path);
+	/* the empty file tells other Maildir++ software that this is a folder, not an account */
+	int mark = sys_openat(dir, "maildirfolder", O_WRONLY | O_CREAT | O_NOFOLLOW, 0600);
+	int rc = mark < 0 ? err_sys(e, errno, "create %s/maildirfolder", path) : 0;
+	if (mark >= 0)
+		sys_close(mark);
+	if (rc == 0)
+		rc = make_subdirs(dir, path, e);
+	sys_close(dir);
+	if (rc < 0 || maildir_sync(root, root_path, "", e) < 0)
+		return -1;
+	return 1;
+}
