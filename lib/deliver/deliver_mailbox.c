@@ -1,0 +1,165 @@
+#include "lib/deliver/deliver_mailbox.h"
+
+#include <errno.h>
+
+#include "lib/mail/addr.h"
+#include "lib/mail/header.h"
+#include "lib/sys/log.h"
+
+#define HEAD_MAX 8192
+
+static int address_field(struct buf *out, const char *name, struct sv address)
+{
+	struct buf external;
+	buf_init(&external, 2 * HEAD_MAX);
+	int rc = addr_quote(&external, address);
+	if (rc == 0)
+		rc = buf_printf(out, "%s: ", name);
+	if (rc == 0)
+		rc = header_clean(out, buf_sv(&external));
+	if (rc == 0)
+		rc = buf_putc(out, '\n');
+	buf_free(&external);
+	return rc;
+}
+
+int deliver_head(struct buf *out, struct sv sender, struct sv original, struct sv delivered_to)
+{
+	struct buf path;
+	buf_init(&path, HEAD_MAX);
+	int rc = addr_quote(&path, sender);
+	if (rc == 0)
+		rc = buf_puts(out, "Return-Path: <");
+	if (rc == 0)
+		rc = header_clean(out, buf_sv(&path));
+	if (rc == 0)
+		rc = buf_puts(out, ">\n");
+	buf_free(&path);
+	if (rc == 0 && !sv_empty(original))
+		rc = address_field(out, "X-Original-To", original);
+	if (rc == 0 && !sv_empty(delivered_to))
+		rc = address_field(out, "Delivered-To", delivered_to);
+	return rc;
+}
+
+/* The text and code of a store error: all of them defer. */
+static void defer_store(struct deliver_request *rq, size_t i, const struct err *e)
+{
+	struct dsn_code dsn = DSN(4, 3, 0);
+	const char *what = "mailbox";
+	switch (e->sys_errno) {
+	case EDQUOT:
+		dsn = DSN(4, 2, 2);
+		what = "mailbox is over quota";
+		break;
+	case ENOSPC:
+		dsn = DSN(4, 3, 1);
+		what = "mail system is full";
+		break;
+	case EACCES:
+	case EPERM:
+	case EROFS:
+	case ENOENT:
+	case ENOTDIR:
+	case ETIMEDOUT:
+		dsn = DSN(4, 2, 0);
+		break;
+	default: break;
+	}
+	if (e->cls != ERR_CONFIG && e->sys_errno != EDQUOT)
+		log_warn("%.*s: %s: %s", SV_ARG(rq->queue_id), what, e->text);
+	deliver_failed(rq, i, dsn, what, e);
+}
+
+/* Ask the deciders. 1 deliver to *ID, 0 redirect, -1 the recipient has its result. */
+static int decide(struct deliver_request *rq, size_t i, const struct deliver_mailbox *m,
+	struct store_mailbox_id *id, struct sv *redirect)
+{
+	for (size_t k = 0; k < m->ndeciders; k++) {
+		struct deliver_decision d = { .verdict = DELIVER_KEEP, .dsn = DSN(5, 7, 1) };
+		struct err e = ERR_INIT;
+		if (m->deciders[k].decide(m->deciders[k].ctx, rq, i, &d, &e) < 0) {
+			deliver_failed(rq, i, DSN(4, 3, 0), m->deciders[k].name, &e);
+			return -1;
+		}
+		switch (d.verdict) {
+		case DELIVER_KEEP: break;
+		case DELIVER_FOLDER: *id = store_mailbox(d.folder); return 1;
+		case DELIVER_REDIRECT: *redirect = d.address; return 0;
+		case DELIVER_REJECT:
+			deliver_done(rq, i, DELIVER_BOUNCED, d.dsn, "%.*s", SV_ARG(d.text));
+			return -1;
+		}
+	}
+	return 1;
+}
+
+/* The name that goes into the delivery key: whose mailbox, which one. */
+static struct store_key key_of(const struct deliver_request *rq, size_t i, const struct store_account *a,
+	struct store_mailbox_id id)
+{
+	struct buf final;
+	buf_init(&final, HEAD_MAX);
+	(void)buf_printf(&final, "%s/%.*s", store_account_path(a), SV_ARG(id.name));
+	struct store_key k = store_key_make(rq->nonce, rq->rcpts[i].offset, buf_sv(&final));
+	buf_free(&final);
+	return k;
+}
+
+static int write_mail(struct deliver_request *rq, size_t i, const struct deliver_mailbox *m,
+	struct store_account *a, struct store_mailbox_id id, enum store_delivered *how, struct err *e)
+{
+	const struct deliver_rcpt *r = &rq->rcpts[i];
+	struct buf head;
+	buf_init(&head, HEAD_MAX);
+	struct sv original = sv_empty(r->original) ? r->recipient : r->original;
+	if (deliver_head(&head, rq->sender, original, m->delivered_to) < 0) {
+		buf_free(&head);
+		return err_set(e, ERR_BUG, "header lines of the delivery are too long");
+	}
+	struct store_delivery d = {
+		.key = key_of(rq, i, a, id),
+		.maybe_before = (rq->flags & (DELIVER_MAYBE_BEFORE | DELIVER_REINJECTED)) != 0,
+		.arrival_s = rq->arrival_us / 1000000,
+		.head = buf_sv(&head),
+		.fd = rq->fd,
+		.offset = rq->content_offset,
+		.size = rq->content_size,
+	};
+	int rc = store_deliver(a, id, &d, how, e);
+	if (rc == 0 && !store_name_is_inbox(id.name)) {
+		log_warn("%.*s: mailbox \"%.*s\" does not exist: delivered to INBOX",
+			SV_ARG(rq->queue_id), SV_ARG(id.name));
+		d.key = key_of(rq, i, a, store_inbox());
+		rc = store_deliver(a, store_inbox(), &d, how, e);
+	}
+	if (rc == 0)
+		rc = err_set(e, ERR_TEMP, "%s does not exist", store_account_path(a));
+	buf_free(&head);
+	return rc;
+}
+
+int deliver_mailbox(
+	struct deliver_request *rq, size_t i, const struct deliver_mailbox *m, struct sv *redirect)
+{
+	struct store_mailbox_id id = store_inbox();
+	int rc = decide(rq, i, m, &id, redirect);
+	if (rc <= 0)
+		return rc == 0 ? 0 : 1;
+	struct err e = ERR_INIT;
+	struct store_account *a = NULL;
+	enum store_delivered how = STORE_DELIVERED_NEW;
+	rc = store_account_open(m->store, &m->account, &a, &e);
+	if (rc == 0)
+		rc = err_set(&e, ERR_TEMP, "no Maildir at \"%.*s\"", SV_ARG(m->account.mail));
+	if (rc == 1)
+		rc = write_mail(rq, i, m, a, id, &how, &e);
+	store_account_close(a);
+	if (rc < 0)
+		defer_store(rq, i, &e);
+	else if (how == STORE_DELIVERED_BEFORE)
+		deliver_done(rq, i, DELIVER_SENT, DSN(2, 0, 0), "delivered to maildir before");
+	else
+		deliver_done(rq, i, DELIVER_SENT, DSN(2, 0, 0), "delivered to maildir");
+	return 1;
+}

@@ -1,0 +1,59 @@
+/*
+ * lib/deliver/deliver_mailbox.h - write one recipient's mail into a mailbox and say how it went.
+ *
+ * Layer:     deliver (event loop).
+ * Ownership: borrows everything during the call.
+ * Errors:    whatever the store reports defers the mail, EIO and EACCES too: the disk is ours, the
+ *            mail is somebody's. Only a decider may refuse for good.
+ * Security:  header values are cleaned: no address can add a header field of its own.
+ */
+#ifndef DELIVER_DELIVER_MAILBOX_H
+#define DELIVER_DELIVER_MAILBOX_H
+
+#include "lib/deliver/deliver.h"
+#include "lib/store/store_save.h"
+
+enum deliver_verdict {
+	DELIVER_KEEP,     /* no opinion: the next decider, or the mailbox that was asked for */
+	DELIVER_FOLDER,   /* .folder of the same account; INBOX when it does not exist */
+	DELIVER_REDIRECT, /* not into this mailbox: to .address instead (the caller re-injects) */
+	DELIVER_REJECT,   /* bounce with .dsn and .text */
+};
+
+struct deliver_decision {
+	enum deliver_verdict verdict;
+	struct sv folder;
+	struct sv address;
+	struct dsn_code dsn;
+	struct sv text;
+};
+
+/* One opinion about a mail, asked in order until one is not KEEP. 0 with OUT, -1 defers with E. */
+struct deliver_decider {
+	const char *name;
+	int (*decide)(void *ctx, const struct deliver_request *rq, size_t rcpt,
+		struct deliver_decision *out, struct err *e);
+	void *ctx;
+};
+
+struct deliver_mailbox {
+	struct store *store;
+	struct store_account_def account;
+	struct sv delivered_to; /* Delivered-To value; empty: no such header */
+	const struct deliver_decider *deciders;
+	size_t ndeciders;
+};
+
+/*
+ * Deliver recipient I.
+ *   1  it has its result
+ *   0  a decider wants it at *REDIRECT instead: no result yet
+ */
+MUST_USE int deliver_mailbox(
+	struct deliver_request *rq, size_t i, const struct deliver_mailbox *m, struct sv *redirect);
+
+/* Append the header lines that go in front of a mail in a mailbox: Return-Path, X-Original-To,
+ * Delivered-To (when not empty). 0, or -1 at the ceiling. */
+int deliver_head(struct buf *out, struct sv sender, struct sv original, struct sv delivered_to);
+
+#endif
