@@ -1,0 +1,125 @@
+#include "lib/store/dotlock.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "lib/base/num.h"
+#include "lib/base/sv.h"
+#include "lib/sys/clock.h"
+#include "lib/sys/log.h"
+#include "lib/sys/rand.h"
+#include "lib/sys/sys.h"
+
+#define POLL_MIN_MS 2
+#define POLL_MAX_MS 50
+
+static void host_name(char out[65])
+{
+	if (gethostname(out, 64) < 0)
+		out[0] = '\0';
+	out[64] = '\0';
+}
+
+/* 1 made; 0 somebody has it; -1. */
+static int try_create(struct dotlock *l, const char *path, struct err *e)
+{
+	int fd = sys_openat(l->dir, l->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+	if (fd < 0) {
+		if (errno == EEXIST)
+			return 0;
+		return err_sys(e, errno, "create %s/%s", path, l->name);
+	}
+	char host[65], text[128];
+	host_name(host);
+	int n = snprintf(text, sizeof(text), "%ld:%s", (long)getpid(), host);
+	struct stat st;
+	if (sys_write_all(fd, text, (size_t)n) < 0 || sys_fstat(fd, &st) < 0) {
+		err_sys(e, errno, "write %s/%s", path, l->name);
+		(void)sys_unlinkat(l->dir, l->name, 0);
+		sys_close(fd);
+		return -1;
+	}
+	l->dev = st.st_dev;
+	l->ino = st.st_ino;
+	sys_close(fd);
+	return 1;
+}
+
+/* Does the lock's text name a process of this host that is no more? */
+static bool owner_is_dead(struct sv text)
+{
+	char host[65];
+	host_name(host);
+	struct sv rest = text;
+	uint32_t pid;
+	if (num_u32(sv_take_until(&rest, ':'), &pid) < 0 || pid == 0 || pid > INT32_MAX)
+		return false;
+	if (!sv_eqz(rest, host) || (pid_t)pid == getpid())
+		return false;
+	return kill((pid_t)pid, 0) < 0 && errno == ESRCH;
+}
+
+/* Remove a stale lock. A rename sets it aside first, so that a fresh lock that took its place in
+ * between is noticed and given back. */
+static void break_if_stale(struct dotlock *l, const char *path)
+{
+	int fd = sys_openat(l->dir, l->name, O_RDONLY | O_NOFOLLOW, 0);
+	if (fd < 0)
+		return;
+	char text[128];
+	struct stat st, now;
+	ssize_t n = sys_pread(fd, text, sizeof(text), 0);
+	int rc = sys_fstat(fd, &st);
+	sys_close(fd);
+	if (n < 0 || rc < 0)
+		return;
+	int64_t age = clock_wall_s() - (int64_t)(st.st_mtime > st.st_ctime ? st.st_mtime : st.st_ctime);
+	if (!owner_is_dead(sv_n(text, (size_t)n)) && age < DOTLOCK_STALE_S)
+		return;
+	char aside[128];
+	(void)snprintf(aside, sizeof(aside), "%s.%016" PRIx64, l->name, rand_u64());
+	if (sys_renameat(l->dir, l->name, l->dir, aside) < 0)
+		return;
+	if (sys_fstatat(l->dir, aside, &now, AT_SYMLINK_NOFOLLOW) == 0 && now.st_ino != st.st_ino)
+		(void)sys_linkat(l->dir, aside, l->dir, l->name);
+	else
+		log_warn("%s/%s: removed a stale lock (%.*s)", path, l->name, (int)n, text);
+	(void)sys_unlinkat(l->dir, aside, 0);
+}
+
+int dotlock_take(struct dotlock *l, int dir, const char *path, const char *name, int64_t timeout_ms,
+	struct err *e)
+{
+	*l = (struct dotlock){ .dir = dir, .name = name };
+	int64_t end = clock_mono_ms() + timeout_ms;
+	long ms = POLL_MIN_MS;
+	for (;;) {
+		int rc = try_create(l, path, e);
+		if (rc != 0)
+			return rc < 0 ? -1 : 0;
+		break_if_stale(l, path);
+		if (clock_mono_ms() >= end)
+			return err_sys(e, ETIMEDOUT, "lock %s/%s", path, name);
+		struct timespec nap = { .tv_nsec = ms * 1000000L };
+		(void)nanosleep(&nap, NULL);
+		ms = ms * 2 > POLL_MAX_MS ? POLL_MAX_MS : ms * 2;
+	}
+}
+
+bool dotlock_held(const struct dotlock *l)
+{
+	struct stat st;
+	return sys_fstatat(l->dir, l->name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_dev == l->dev &&
+		st.st_ino == l->ino;
+}
+
+void dotlock_drop(struct dotlock *l)
+{
+	if (l->name && dotlock_held(l))
+		(void)sys_unlinkat(l->dir, l->name, 0);
+	l->name = NULL;
+}

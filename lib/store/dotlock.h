@@ -1,0 +1,34 @@
+/*
+ * lib/store/dotlock.h - Dovecot's lock files: NAME.lock beside the file it guards.
+ *
+ * Layer:     store (blocking system calls: runs inside offload jobs).
+ * Ownership: dotlock_take() .. dotlock_drop() inside one job.
+ * Errors:    0, or -1 with E (ETIMEDOUT: somebody alive holds it).
+ * Security:  created O_EXCL, never followed. A lock of a dead process on this host, or one that
+ *            nobody touched for two minutes, is set aside and removed.
+ * Standards: Dovecot: the file holds "pid:host".
+ */
+#ifndef STORE_DOTLOCK_H
+#define STORE_DOTLOCK_H
+
+#include <sys/types.h>
+
+#include "lib/base/err.h"
+
+#define DOTLOCK_STALE_S 120
+
+struct dotlock {
+	int dir;
+	const char *name; /* static text: "dovecot-uidlist.lock" */
+	dev_t dev;
+	ino_t ino;
+};
+
+/* PATH names the directory in messages. */
+MUST_USE int dotlock_take(struct dotlock *l, int dir, const char *path, const char *name, int64_t timeout_ms,
+	struct err *e);
+/* Still ours? Another program may have broken it while we were stopped. */
+bool dotlock_held(const struct dotlock *l);
+void dotlock_drop(struct dotlock *l);
+
+#endif
