@@ -265,7 +265,7 @@ int maildir_uidvalidity_next(int root, const char *path, uint32_t *out, struct e
 		}
 		if (hex && v >= had) {
 			had = v;
-			(void)snprintf(old, sizeof(old), "%s", de->d_name);
+			hex = sv_copyz(name, old, sizeof(old)) == 0;
 		}
 	}
 	(void)closedir(dir);
