@@ -49,7 +49,8 @@ int stack_get(struct stack *s, size_t size, void **base, size_t *usable)
 			return 0;
 		}
 	}
-	char *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	int kind = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+	char *map = mmap(NULL, size, PROT_READ | PROT_WRITE, kind, -1, 0);
 	if (map == MAP_FAILED)
 		return -1;
 	if (mprotect(map, PAGE, PROT_NONE) < 0) {

@@ -22,7 +22,7 @@ struct context {
 	size_t size;
 };
 
-/* Prepare CTX so that the first switch to it calls ENTRY() on the stack BASE..BASE+SIZE. ENTRY never returns. */
+/* Prepare CTX: the first switch to it calls ENTRY() on the stack BASE..BASE+SIZE. ENTRY never returns. */
 void context_make(struct context *ctx, void *base, size_t size, void (*entry)(void));
 /* The stack that the program was started on. */
 void context_make_main(struct context *ctx);

@@ -20,8 +20,9 @@ static int decode_frame(const struct msg_desc *d, const struct ipc_frame *f, str
 	struct err *e)
 {
 	if (f->protocol != d->protocol || f->version != d->version || f->type != d->type)
-		return err_set(e, ERR_TEMP, "message %u/%u/%u came where %s %s (%u/%u/%u) was expected", f->protocol,
-			f->version, f->type, d->protocol_name, d->name, d->protocol, d->version, d->type);
+		return err_set(e, ERR_TEMP, "message %u/%u/%u came where %s %s (%u/%u/%u) was expected",
+			f->protocol, f->version, f->type, d->protocol_name, d->name, d->protocol, d->version,
+			d->type);
 	return codec_decode(d, f->body, a, out, e);
 }
 

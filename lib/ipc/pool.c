@@ -189,7 +189,8 @@ static int exchange(struct ipc_conn *c, const struct ipc_frame *q, struct arena 
 {
 	struct ipc_frame f;
 	struct err why = ERR_INIT;
-	int rc = ipc_send(c, q->protocol, q->version, q->type, q->request_id, q->body, NULL, 0, deadline, &why);
+	int rc = ipc_send(c, q->protocol, q->version, q->type, q->request_id, q->body, NULL, 0, deadline,
+		&why);
 	if (rc == 1)
 		rc = ipc_recv(c, &f, deadline, &why);
 	if (rc == 0 || (rc < 0 && (why.sys_errno == EPIPE || why.sys_errno == ECONNRESET))) {

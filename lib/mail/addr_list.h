@@ -34,7 +34,8 @@ struct addr_item {
 	enum addr_item_kind kind;
 	struct sv name;     /* phrase before <...> as written, trimmed; group name; or empty */
 	struct sv comment;  /* last comment beside the address, without its parentheses, or empty */
-	struct sv spec;     /* addr-spec as written, in the field: what a rewriter replaces */
+	struct sv spec;     /* address (with its route) as written, in the field: what a rewriter
+	                       replaces */
 	struct sv route;    /* "@a,@b" before ':' inside <>, or empty */
 	struct sv internal; /* local@domain or local, internal form (arena) */
 	struct sv local, domain; /* its parts */

@@ -37,8 +37,7 @@ struct alias_list {
 
 enum alias_source {
 	ALIAS_RHS,   /* the value of an alias: '#' is text */
-	ALIAS_LINES, /* an :include: file or .forward: one line after another; '#' lines are comments,
-	                a line that starts with a blank continues the one before */
+	ALIAS_LINES, /* an :include: file or .forward: every line for itself; '#' lines are comments */
 };
 
 #define ALIAS_ITEMS_MAX 1000000u
@@ -49,7 +48,7 @@ MUST_USE int alias_parse(struct sv text, enum alias_source source, const char *f
 	struct err *e);
 
 /* Append the text under which an alias value is stored in a built table: items as written, joined
- * by ", ", as postalias does. 0, or -1 (ceiling). */
+ * by ", ", a backslash before an item removed, as postalias does. 0, or -1 (ceiling). */
 int alias_store_form(struct buf *out, struct sv value);
 
 #endif

@@ -19,7 +19,7 @@
 
 struct text_lines {
 	struct sv rest;
-	const char *file; /* for messages */
+	const char *file; /* for messages; the caller keeps it */
 	unsigned line;    /* number of the physical line read last */
 	struct buf joined;
 	struct buf key;
@@ -33,7 +33,7 @@ enum text_entry_kind {
 
 struct text_entry {
 	struct sv key;   /* as written (postmap), or internal form (aliases); case kept */
-	struct sv value; /* outer blanks removed; line ends of continuations kept as one LF each */
+	struct sv value; /* outer blanks removed; continuations joined with their blanks */
 	unsigned line;   /* number of its first physical line */
 };
 

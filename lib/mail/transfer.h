@@ -25,7 +25,6 @@ struct transfer_decoder {
 	enum transfer_encoding kind;
 	uint32_t bits;
 	unsigned nbits;
-	bool ended;     /* base64: padding seen */
 	char held[66];  /* quoted-printable: an unfinished =XX, or blanks that may end a line */
 	unsigned nheld;
 };

@@ -46,7 +46,7 @@ MUST_USE int bounce_entry_encode(const struct bounce_entry *en, struct buf *out)
  * first *used octets need not be seen again. */
 MUST_USE int bounce_entry_decode(struct sv in, struct bounce_entry *en, size_t *used);
 
-/* Append what is not there yet to LOG (QUEUE_DIR_BOUNCE, QUEUE_DIR_DEFER, QUEUE_DIR_TRACE) of mail ID; fsync. 0 or -1. */
+/* Append what is not there yet to LOG (QUEUE_DIR_BOUNCE, _DEFER, _TRACE) of mail ID; fsync. 0 or -1. */
 MUST_USE int bounce_log_append(struct queue *q, enum queue_name log, struct sv id,
 	const struct bounce_entry *en, size_t n, struct err *e);
 /* Every entry in order; CB returns false to stop. 1 read; 0 no such log; -1. Remove: queue_remove(). */

@@ -47,7 +47,7 @@ MUST_USE int done_record_decode(struct sv in, struct done_record *r, size_t *use
  * decides. 0 or -1. */
 MUST_USE int done_log_append(int fd, const struct done_record *r, size_t n, struct err *e);
 
-/* qmgr: make done/NAME (letters, digits, '.', '-', '_'; new) and return an O_RDWR | O_APPEND fd; -1 with E. */
+/* qmgr: make a new done/NAME (letters, digits, '.', '-', '_'). An O_RDWR | O_APPEND fd, or -1 with E. */
 MUST_USE int done_log_create(struct queue *q, const char *name, struct err *e);
 /* All records of an open log. CB returns false to stop. 1 read to the end; 0 stopped; -1 read error. */
 typedef bool (*done_log_fn)(void *ctx, const struct done_record *r);

@@ -22,9 +22,9 @@
 struct queue_writer {
 	struct queue *q;
 	struct queue_header h;
-	struct buf content;   /* not yet in the file */
+	struct buf out;       /* not yet in the file: room for the header, content */
 	struct buf envelope;  /* records: facts, recipients */
-	uint64_t written;     /* content octets in the file */
+	uint64_t flushed;     /* octets of the file that are written */
 	uint64_t line;        /* octets in the current line */
 	int last;             /* last octet of content, -1 none */
 	int fd;               /* -1: no file yet */

@@ -43,8 +43,9 @@ struct queue_dirsync {
 	pthread_cond_t changed;
 	uint64_t asked;       /* tickets handed out */
 	uint64_t done;        /* tickets up to here are answered */
-	uint64_t failed;      /* tickets up to here, from the last failed round on, met an error */
-	uint64_t failed_from;
+	uint64_t waiting;     /* tickets whose owner has not left yet */
+	uint64_t failed_from; /* tickets in (failed_from, failed] met an error, or stood beside one */
+	uint64_t failed;
 	int failed_errno;
 	bool running;
 	int fd;               /* -1 until first used */

@@ -124,7 +124,8 @@ static void read_environment(void)
 	while (!sv_empty(rest)) {
 		struct sv one = sv_take_until(&rest, ',');
 		if (faults.count == PLANS_MAX || plan_parse(one, &faults.plans[faults.count]) < 0)
-			log_fatal(78, "MERPATI_FAULT: [%.*s] is not service:call[:glob]:n:ACTION", SV_ARG(one));
+			log_fatal(78, "MERPATI_FAULT: [%.*s] is not service:call[:glob]:n:ACTION",
+				SV_ARG(one));
 		faults.count++;
 	}
 	if (report && *report)
@@ -162,8 +163,8 @@ static void report(const char *what, const struct fault_site *s, const char *pat
 	if (faults.report_fd < 0)
 		return;
 	char line[512 + PATH_MAX];
-	int n = snprintf(line, sizeof(line), "%s%s %s %s:%d %s\n", what, log_program(), s->call, s->file, s->line,
-		path && *path ? path : "-");
+	int n = snprintf(line, sizeof(line), "%s%s %s %s:%d %s\n", what, log_program(), s->call, s->file,
+		s->line, path && *path ? path : "-");
 	if (n > 0 && write(faults.report_fd, line, (size_t)n) < 0)
 		log_warn("fault report: %s", strerror(errno));
 }

@@ -1,4 +1,8 @@
-/* Every protocol, in the order of their ids. No guard: lib/ipc/msg.h and msg.c include it several times. */
+/*
+ * lib/ipc/msg/all.h - every protocol, in the order of their ids.
+ *
+ * Layer: ipc (a table). No guard: lib/ipc/msg.h and msg.c include it several times.
+ */
 #include "lib/ipc/msg/master.def"
 #include "lib/ipc/msg/cleanup.def"
 #include "lib/ipc/msg/rewrite.def"

@@ -82,8 +82,8 @@ static void test_lines(void **state)
 
 static void test_limits(void **state)
 {
-	static const char *const in[] = { "12345678\n", "123456789\n", "1234", "5678901234567890", "x\nnext\n",
-		NULL };
+	static const char *const in[] = { "12345678\n", "123456789\n", "1234", "5678901234567890",
+		"x\nnext\n", NULL };
 	struct script sc;
 	struct sv line;
 	(void)state;

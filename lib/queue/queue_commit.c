@@ -1,0 +1,323 @@
+/*
+ * The writer. Order of a commit, in one offload job (doc/queue.md argues each step):
+ *
+ *   1  create incoming/h/ID exclusively, mode 0600; flock(LOCK_EX)     unless streaming did so
+ *   2  write what is missing: content, envelope, header last (a small mail: one write of everything)
+ *   3  fsync the file
+ *   4  fsync the directory, shared with commits that wait for the same
+ *   5  close, which releases the lock
+ *
+ * An error at any step: unlink, close. A crash before the header is on disk leaves a file that everybody
+ * knows as incomplete; a crash between header and answer leaves a mail that was not acknowledged, whole
+ * (its checksums say so) or corrupt, never half.
+ */
+#include "lib/queue/queue_commit.h"
+
+#include <errno.h>
+#include <sys/file.h>
+
+#include "lib/base/num.h"
+#include "lib/fiber/fiber.h"
+#include "lib/sys/clock.h"
+#include "lib/sys/rand.h"
+#include "lib/sys/sys.h"
+
+enum {
+	ONE_WRITE_MAX = 256 * 1024,          /* content and envelope up to here are joined for one write */
+	WRITER_ENVELOPE_MAX = 64 * 1024 * 1024,
+};
+
+void queue_writer_init(struct queue_writer *w, struct queue *q, int64_t arrival_us)
+{
+	memset(w, 0, sizeof(*w));
+	w->q = q;
+	w->fd = -1;
+	w->last = -1;
+	w->in_header = true;
+	if (arrival_us == 0) {
+		struct timespec now = clock_wall();
+		arrival_us = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+	}
+	w->h.arrival_us = arrival_us;
+	w->h.nonce = rand_u64();
+	queue_id_make(arrival_us, w->h.id);
+	w->h.content_offset = QUEUE_HEADER_SIZE;
+	buf_init(&w->out, WRITER_ENVELOPE_MAX + ONE_WRITE_MAX);
+	buf_init(&w->envelope, WRITER_ENVELOPE_MAX);
+	static const char header_room[QUEUE_HEADER_SIZE];
+	(void)buf_put(&w->out, header_room, sizeof(header_room));
+}
+
+/* --- work in the thread ------------------------------------------------------------------------------ */
+
+struct job {
+	struct queue_writer *w;
+	struct err *e;
+	int rc;
+};
+
+static int create_file(struct queue_writer *w, struct err *e)
+{
+	char path[QUEUE_PATH_MAX];
+	if (queue_path(QUEUE_DIR_INCOMING, sv_z(w->h.id), path) < 0)
+		return err_set(e, ERR_BUG, "\"%s\" is not a queue id", w->h.id);
+	w->fd = sys_openat(w->q->root, path, O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW, 0600);
+	if (w->fd < 0)
+		return err_sys(e, errno, "create %s", path);
+	if (flock(w->fd, LOCK_EX | LOCK_NB) < 0)
+		return err_sys(e, errno, "lock %s", path);
+	return 0;
+}
+
+static int flush_out(struct queue_writer *w, struct err *e)
+{
+	if (sys_pwrite_all(w->fd, w->out.p, w->out.len, (off_t)w->flushed) < 0)
+		return err_sys(e, errno, "write queue file %s", w->h.id);
+	w->flushed += w->out.len;
+	buf_reset(&w->out);
+	return 0;
+}
+
+static void remove_file(struct queue_writer *w)
+{
+	char path[QUEUE_PATH_MAX];
+	if (w->fd < 0)
+		return;
+	if (queue_path(QUEUE_DIR_INCOMING, sv_z(w->h.id), path) == 0)
+		(void)sys_unlinkat(w->q->root, path, 0);
+	sys_close(w->fd);
+	w->fd = -1;
+}
+
+static void spill_job(void *rec)
+{
+	struct job *j = rec;
+	j->rc = j->w->fd < 0 ? create_file(j->w, j->e) : 0;
+	if (j->rc == 0)
+		j->rc = flush_out(j->w, j->e);
+	if (j->rc < 0)
+		remove_file(j->w);
+}
+
+static void remove_job(void *rec)
+{
+	remove_file(((struct job *)rec)->w);
+}
+
+/* Write all that is missing, header last. */
+static int write_rest(struct queue_writer *w, struct err *e)
+{
+	unsigned char header[QUEUE_HEADER_SIZE];
+	queue_header_encode(&w->h, header);
+	if (w->flushed == 0 && w->out.len + w->envelope.len <= ONE_WRITE_MAX) {
+		memcpy(w->out.p, header, sizeof(header));
+		if (buf_put_sv(&w->out, buf_sv(&w->envelope)) < 0)
+			return err_set(e, ERR_BUG, "queue file %s: no room for its envelope", w->h.id);
+		return flush_out(w, e);
+	}
+	if (flush_out(w, e) < 0)
+		return -1;
+	if (sys_pwrite_all(w->fd, w->envelope.p, w->envelope.len, (off_t)w->flushed) < 0 ||
+		sys_pwrite_all(w->fd, header, sizeof(header), 0) < 0)
+		return err_sys(e, errno, "write queue file %s", w->h.id);
+	return 0;
+}
+
+/* One round of fsync for all who asked before it starts. Called and left with D locked. */
+static void dirsync_round(struct queue *q, struct queue_dirsync *d, const char *path)
+{
+	uint64_t covers = d->asked;
+	d->running = true;
+	pthread_mutex_unlock(&d->lock);
+	if (d->fd < 0)
+		d->fd = sys_openat(q->root, path, O_RDONLY | O_DIRECTORY, 0);
+	int rc = d->fd < 0 ? -1 : sys_fsync(d->fd);
+	int saved = errno;
+	pthread_mutex_lock(&d->lock);
+	if (rc < 0) {
+		/* owners of an earlier failed round may not have looked yet: then the range only grows */
+		if (d->waiting <= covers - d->done)
+			d->failed_from = d->done;
+		d->failed = covers;
+		d->failed_errno = saved;
+	}
+	d->done = covers;
+	d->running = false;
+	pthread_cond_broadcast(&d->changed);
+}
+
+static int dirsync(struct queue_writer *w, struct err *e)
+{
+	char path[QUEUE_PATH_MAX];
+	if (queue_path(QUEUE_DIR_INCOMING, sv_z(w->h.id), path) < 0)
+		return err_set(e, ERR_BUG, "\"%s\" is not a queue id", w->h.id);
+	char *slash = strrchr(path, '/');
+	*slash = '\0';
+	int h = num_hex(slash[-1]);
+	struct queue_dirsync *d = &w->q->incoming[h & (QUEUE_HASH_DIRS - 1)];
+	int failed = 0;
+	pthread_mutex_lock(&d->lock);
+	uint64_t ticket = ++d->asked;
+	d->waiting++;
+	while (d->done < ticket) {
+		if (d->running)
+			pthread_cond_wait(&d->changed, &d->lock);
+		else
+			dirsync_round(w->q, d, path);
+	}
+	if (ticket <= d->failed && ticket > d->failed_from)
+		failed = d->failed_errno;
+	d->waiting--;
+	pthread_mutex_unlock(&d->lock);
+	return failed ? err_sys(e, failed, "fsync queue directory %s", path) : 0;
+}
+
+static void commit_job(void *rec)
+{
+	struct job *j = rec;
+	struct queue_writer *w = j->w;
+	j->rc = w->fd < 0 ? create_file(w, j->e) : 0;
+	if (j->rc == 0)
+		j->rc = write_rest(w, j->e);
+	if (j->rc == 0 && sys_fsync(w->fd) < 0)
+		j->rc = err_sys(j->e, errno, "fsync queue file %s", w->h.id);
+	if (j->rc == 0)
+		j->rc = dirsync(w, j->e);
+	if (j->rc < 0) {
+		remove_file(w);
+		return;
+	}
+	sys_close(w->fd);
+	w->fd = -1;
+}
+
+static int run(struct queue_writer *w, void (*fn)(void *), struct err *e)
+{
+	struct err own = ERR_INIT;
+	struct job j = { .w = w, .e = e ? e : &own };
+	fiber_offload(FIBER_POOL_DURABLE, fn, &j);
+	if (j.rc < 0)
+		w->failed = true;
+	return j.rc;
+}
+
+/* --- on the fiber -------------------------------------------------------------------------------------- */
+
+void queue_writer_fini(struct queue_writer *w)
+{
+	if (w->fd >= 0)
+		(void)run(w, remove_job, NULL);
+	buf_free(&w->out);
+	buf_free(&w->envelope);
+}
+
+static void note_line_start(struct queue_writer *w, char first)
+{
+	if (first == '.')
+		w->h.content_flags |= QUEUE_CONTENT_LEADING_DOT;
+	if (first == '\n')
+		w->in_header = false;
+}
+
+/* Octets of one line, without its end. */
+static void note_octets(struct queue_writer *w, struct sv part)
+{
+	unsigned char all = 0;
+	bool nul = false, cr = false;
+	for (size_t i = 0; i < part.len; i++) {
+		all |= (unsigned char)part.p[i];
+		nul |= part.p[i] == '\0';
+		cr |= part.p[i] == '\r';
+	}
+	if (all & 0x80)
+		w->h.content_flags |= QUEUE_CONTENT_8BIT | (w->in_header ? QUEUE_CONTENT_8BIT_HEADER : 0u);
+	if (nul)
+		w->h.content_flags |= QUEUE_CONTENT_NUL;
+	if (cr)
+		w->h.content_flags |= QUEUE_CONTENT_BARE_CR;
+	w->line += part.len;
+	if (w->line > w->h.longest_line)
+		w->h.longest_line = w->line;
+}
+
+static void note_content(struct queue_writer *w, struct sv octets)
+{
+	w->h.content_crc = num_crc32c(w->h.content_crc, octets.p, octets.len);
+	w->h.content_size += octets.len;
+	w->h.crlf_size += octets.len;
+	while (octets.len > 0) {
+		if (w->line == 0)
+			note_line_start(w, octets.p[0]);
+		const char *lf = memchr(octets.p, '\n', octets.len);
+		size_t n = lf ? (size_t)(lf - octets.p) : octets.len;
+		note_octets(w, sv_upto(octets, n));
+		if (!lf)
+			return;
+		w->h.crlf_size++;
+		w->line = 0;
+		octets = sv_from(octets, n + 1);
+	}
+}
+
+int queue_writer_put(struct queue_writer *w, struct sv octets, struct err *e)
+{
+	if (w->failed)
+		return err_set(e, ERR_BUG, "queue file %s: write after an error", w->h.id);
+	while (octets.len > 0) {
+		struct sv part = sv_upto(octets, QUEUE_SMALL);
+		octets = sv_from(octets, part.len);
+		note_content(w, part);
+		w->last = (unsigned char)part.p[part.len - 1];
+		if (buf_put_sv(&w->out, part) < 0)
+			return err_set(e, ERR_BUG, "queue file %s: buffer too small", w->h.id);
+		if (w->out.len > QUEUE_SMALL + QUEUE_HEADER_SIZE && run(w, spill_job, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int too_large(struct queue_writer *w, struct err *e)
+{
+	w->failed = true;
+	return err_set(e, ERR_PERM, "envelope of %s is too large", w->h.id);
+}
+
+int queue_writer_facts(struct queue_writer *w, const struct queue_facts *f, struct err *e)
+{
+	if (w->facts_done)
+		return err_set(e, ERR_BUG, "queue file %s: facts twice", w->h.id);
+	w->facts_done = true;
+	return queue_facts_encode(f, &w->envelope) < 0 ? too_large(w, e) : 0;
+}
+
+int queue_writer_rcpt(struct queue_writer *w, const struct queue_rcpt *r, struct err *e)
+{
+	if (!w->facts_done)
+		return err_set(e, ERR_BUG, "queue file %s: recipient before facts", w->h.id);
+	if (w->h.rcpt_count == 0)
+		w->h.rcpt_offset = w->envelope.len; /* completed at commit */
+	if (queue_rcpt_encode(r, &w->envelope) < 0)
+		return too_large(w, e);
+	w->h.rcpt_count++;
+	return 0;
+}
+
+int queue_commit(struct queue_writer *w, struct err *e)
+{
+	if (w->failed || w->committed || !w->facts_done)
+		return err_set(e, ERR_BUG, "queue file %s: cannot be committed now", w->h.id);
+	if (w->last >= 0 && w->last != '\n' && queue_writer_put(w, SV("\n"), e) < 0)
+		return -1;
+	if (w->h.rcpt_count == 0)
+		w->h.rcpt_offset = w->envelope.len;
+	w->h.envelope_offset = QUEUE_HEADER_SIZE + w->h.content_size;
+	w->h.rcpt_offset += w->h.envelope_offset;
+	w->h.envelope_crc = num_crc32c(0, w->envelope.p, w->envelope.len);
+	if (queue_end_encode(&w->h, &w->envelope) < 0)
+		return too_large(w, e);
+	w->h.envelope_size = w->envelope.len;
+	if (run(w, commit_job, e) < 0)
+		return -1;
+	w->committed = true;
+	return 0;
+}
