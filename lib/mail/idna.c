@@ -39,13 +39,13 @@ static int convert(struct sv domain, convert_fn *fn, struct buf *out, struct err
 	return rc < 0 ? err_set(e, ERR_PERM, "domain name too long") : 1;
 }
 
-/* Does A-label form ASCII come back from its U-label form? */
-static int check_round_trip(struct sv ascii, struct sv unicode, struct err *e)
+/* Is there an A-label form of UNICODE, and is it the one that UNICODE was made of? */
+static int check_round_trip(struct sv from, struct sv unicode, struct err *e)
 {
 	struct buf back;
 	buf_init(&back, IDNA_INPUT_MAX);
 	int rc = convert(unicode, up, &back, e);
-	if (rc == 1 && !sv_ieq(buf_sv(&back), ascii))
+	if (rc == 1 && utf8_is_ascii(from) && !sv_ieq(buf_sv(&back), from))
 		rc = err_set(e, ERR_PERM, "domain name is not in its canonical form");
 	buf_free(&back);
 	return rc;
@@ -77,14 +77,17 @@ int idna_to_ascii(struct buf *out, struct sv domain, struct err *e)
 
 int idna_to_unicode(struct buf *out, struct sv domain, struct err *e)
 {
-	struct buf u;
+	struct buf u, folded;
 	buf_init(&u, IDNA_INPUT_MAX);
-	int rc = convert(domain, down, &u, e);
-	if (rc == 1 && utf8_is_ascii(domain))
+	buf_init(&folded, domain.len);
+	addr_fold(&folded, domain);
+	int rc = convert(buf_sv(&folded), down, &u, e);
+	if (rc == 1)
 		rc = check_round_trip(domain, buf_sv(&u), e);
 	if (rc == 1 && buf_put_sv(out, buf_sv(&u)) < 0)
 		rc = err_set(e, ERR_PERM, "domain name too long");
 	buf_free(&u);
+	buf_free(&folded);
 	return rc;
 }
 
