@@ -153,7 +153,7 @@ static int keep_raw(struct parse *p, struct service *s, const char *z)
 }
 
 /* TEXT is "name=value" or, from inside braces, "name = value". */
-static int add_option(struct parse *p, struct service *s, struct sv text, bool braced)
+static int add_option(struct parse *p, struct service *s, struct sv text)
 {
 	struct sv name, value;
 	struct arena *a = &p->m->arena;
@@ -167,9 +167,7 @@ static int add_option(struct parse *p, struct service *s, struct sv text, bool b
 	o->value = arena_strdup(a, value);
 	if (!o->name || !o->value)
 		return no_room(p);
-	return keep_raw(p, s,
-			braced ? arena_printf(a, "%s=%s", o->name, o->value)
-			       : arena_strdup(a, text));
+	return keep_raw(p, s, arena_printf(a, "%s=%s", o->name, o->value));
 }
 
 /* Options up to the first argument that is none; everything after it belongs to the command. */
@@ -188,7 +186,7 @@ static int arguments(struct parse *p, struct service *s, const struct sv *words,
 			return -1;
 		if (value_next) {
 			value_next = false;
-			if (add_option(p, s, text, words[i].p[0] == '{') < 0)
+			if (add_option(p, s, text) < 0)
 				return -1;
 			continue;
 		}
@@ -201,7 +199,7 @@ static int arguments(struct parse *p, struct service *s, const struct sv *words,
 		}
 		if (options && sv_starts(text, SV("-o"))) {
 			/* "-oname=value" is kept as two words */
-			if (keep_raw(p, s, "-o") < 0 || add_option(p, s, sv_from(text, 2), false) < 0)
+			if (keep_raw(p, s, "-o") < 0 || add_option(p, s, sv_from(text, 2)) < 0)
 				return -1;
 			continue;
 		}

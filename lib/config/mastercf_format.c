@@ -23,14 +23,16 @@ static void put_field(struct buf *out, size_t start, size_t i, const char *text)
 	buf_puts(out, text);
 }
 
+/* Blanks ask for braces; a word that could not be closed again had its blanks in inner ones. */
 static bool needs_braces(const char *word)
 {
-	if (*word == '\0')
-		return true;
-	for (const char *c = word; *c; c++)
-		if (ascii_is_blank(*c))
-			return true;
-	return false;
+	bool blank = *word == '\0' || *word == '{';
+	int level = 0;
+	for (const char *c = word; *c && level >= 0; c++) {
+		level += (*c == '{') - (*c == '}');
+		blank = blank || ascii_is_blank(*c);
+	}
+	return blank && level == 0;
 }
 
 static void put_word(struct buf *out, const char *word)
