@@ -2,8 +2,8 @@
 
 #include "lib/ipc/msg.h"
 
-static int take_records(const struct msg_dns_answer *m, struct arena *a, struct clnt_dns_answer *out,
-	struct err *e)
+static int take_records(
+        const struct msg_dns_answer *m, struct arena *a, struct clnt_dns_answer *out, struct err *e)
 {
 	size_t n = m->data.n;
 	if (m->types.n != n || m->ttls.n != n || m->preferences.n != n)
@@ -14,14 +14,16 @@ static int take_records(const struct msg_dns_answer *m, struct arena *a, struct 
 	if (!out->record)
 		return err_set(e, ERR_TEMP, "dns: no memory left for this session");
 	for (size_t i = 0; i < n; i++)
-		out->record[i] = (struct clnt_dns_record){ .type = m->types.v[i], .ttl = m->ttls.v[i],
-			.preference = m->preferences.v[i], .data = m->data.v[i] };
+		out->record[i] = (struct clnt_dns_record){ .type = m->types.v[i],
+			.ttl = m->ttls.v[i],
+			.preference = m->preferences.v[i],
+			.data = m->data.v[i] };
 	out->n = n;
 	return 1;
 }
 
 int clnt_dns_query(struct ipc_pool *dns, struct sv name, unsigned type, struct arena *a,
-	struct clnt_dns_answer *out, int64_t deadline, struct err *e)
+        struct clnt_dns_answer *out, int64_t deadline, struct err *e)
 {
 	struct msg_dns_query q = { .name = name, .type = type };
 	struct msg_dns_answer m;
@@ -35,7 +37,8 @@ int clnt_dns_query(struct ipc_pool *dns, struct sv name, unsigned type, struct a
 		out->status = CLNT_DNS_BAD_NAME;
 		return 0;
 	}
-	rc = ipc_call(dns, MSG_dns_PROTOCOL, MSG_dns_VERSION, MSG_dns_query, buf_sv(&body), a, &reply, deadline, e);
+	rc = ipc_call(dns, MSG_dns_PROTOCOL, MSG_dns_VERSION, MSG_dns_query, buf_sv(&body), a,
+	        &reply, deadline, e);
 	buf_free(&body);
 	if (rc < 0)
 		return -1;
@@ -46,14 +49,10 @@ int clnt_dns_query(struct ipc_pool *dns, struct sv name, unsigned type, struct a
 	out->canonical = m.canonical;
 	out->status = (enum clnt_dns_status)m.status;
 	switch (m.status) {
-	case CLNT_DNS_ANSWER:
-		return take_records(&m, a, out, e);
+	case CLNT_DNS_ANSWER: return take_records(&m, a, out, e);
 	case CLNT_DNS_NO_NAME:
 	case CLNT_DNS_NO_DATA:
-	case CLNT_DNS_BAD_NAME:
-		return 0;
-	default:
-		out->status = CLNT_DNS_AGAIN;
-		return err_set(e, ERR_TEMP, "%.*s", SV_ARG(m.error));
+	case CLNT_DNS_BAD_NAME: return 0;
+	default: out->status = CLNT_DNS_AGAIN; return err_set(e, ERR_TEMP, "%.*s", SV_ARG(m.error));
 	}
 }

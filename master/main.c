@@ -1,0 +1,70 @@
+/* master/main.c - process entry: arguments, configuration, owner, lock; then the event loop. */
+#include <sysexits.h>
+
+#include "lib/base/num.h"
+#include "lib/sys/log.h"
+#include "lib/sys/sys.h"
+#include "master/master.h"
+
+static int exit_code(const struct err *e)
+{
+	return e->cls == ERR_CONFIG ? EX_CONFIG : e->cls == ERR_PERM ? EX_NOPERM : EX_TEMPFAIL;
+}
+
+static void fail(struct master *m, const struct err *e) NORETURN;
+static void fail(struct master *m, const struct err *e)
+{
+	if (m->ready_fd >= 0) {
+		master_tell_starter(m, "failed: %s", e->text);
+		exit(exit_code(e));
+	}
+	log_fatal(exit_code(e), "%s", e->text);
+}
+
+static void read_arguments(int argc, char **argv, struct master *m)
+{
+	int opt;
+	while ((opt = getopt(argc, argv, "+c:d")) != -1) {
+		if (opt == 'c')
+			m->config_dir = optarg;
+		else if (opt == 'd')
+			m->foreground = true;
+		else
+			log_fatal(EX_USAGE, "usage: master [-c config_dir] [-d]");
+	}
+	if (optind < argc)
+		log_fatal(EX_USAGE, "usage: master [-c config_dir] [-d]");
+	if (!m->config_dir)
+		m->config_dir = mem_strdup(config_dir_default());
+	char *absolute = realpath(m->config_dir, NULL);
+	if (!absolute)
+		log_fatal(EX_CONFIG, "no such directory: %s", m->config_dir);
+	m->config_dir = absolute;
+	uint32_t fd;
+	const char *ready = getenv("MERPATI_READY_FD");
+	if (ready && num_u32(sv_z(ready), &fd) == 1 && fd > 2 && fcntl((int)fd, F_GETFD) >= 0) {
+		m->ready_fd = (int)fd;
+		(void)fcntl(m->ready_fd, F_SETFD, FD_CLOEXEC);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	struct master m = { .lock_fd = -1,
+		.control_fd = -1,
+		.log_fd = -1,
+		.ready_fd = -1,
+		.next_number = 1,
+		.cores = 1 };
+	struct err e = ERR_INIT;
+	list_init(&m.generations);
+	list_init(&m.sockets);
+	log_init("merpati/master");
+	read_arguments(argc, argv, &m);
+	if (generation_read(&m, &m.current, &e) < 0)
+		fail(&m, &e);
+	if (master_become_owner(&m, m.current, &e) < 0 || master_enter(&m, m.current, &e) < 0 ||
+	        master_detach(&m, m.current, &e) < 0)
+		fail(&m, &e);
+	return fiber_main(master_supervise, &m);
+}
