@@ -1,0 +1,113 @@
+#include "admin/merpati/merpati.h"
+
+void init_main_cf(const struct init_options *o, const char *dir, const char *owner, struct buf *out)
+{
+	buf_printf(out,
+	        "# main.cf of a private merpati instance, made by `merpati init`.\n"
+	        "# Names and meanings are Postfix's; see main.cf(5). After a change: merpati -c %s "
+	        "reload\n"
+	        "compatibility_level = 3.6\n"
+	        "\n"
+	        "# Who and where. Everything runs as this user, never as root.\n"
+	        "instance_owner = %s\n"
+	        "queue_directory = %s/spool\n"
+	        "data_directory = %s/spool/data\n",
+	        dir, owner, dir, dir);
+	struct err e;
+	struct config *defaults = config_open_empty(dir);
+	static const char *const programs[] = { "daemon_directory", "command_directory" };
+	for (size_t i = 0; i < ARRAY_LEN(programs); i++) {
+		const char *value = config_str(defaults, programs[i], &e);
+		buf_printf(out, "%s = %s\n", programs[i], value ? value : "");
+	}
+	config_free(defaults);
+	buf_printf(out,
+	        "maillog_file = %s/mail.log\n"
+	        "maillog_file_prefixes = %s\n"
+	        "\n"
+	        "# Listening: master.cf names services smtp, pop3, imap; this number is added to "
+	        "their\n"
+	        "# well-known ports (25, 110, 143). 0: the kernel chooses, see spool/pid/ports.\n"
+	        "instance_port_base = %u\n"
+	        "inet_interfaces = loopback-only\n"
+	        "inet_protocols = all\n"
+	        "\n"
+	        "# Names.\n"
+	        "mydomain = %s\n"
+	        "myhostname = mail.$mydomain\n"
+	        "myorigin = $mydomain\n"
+	        "mydestination = $mydomain, $myhostname, localhost.$mydomain, localhost\n"
+	        "mynetworks = 127.0.0.0/8 [::1]/128\n"
+	        "\n"
+	        "# Users: `merpati -c DIR user add NAME`; their mail is in "
+	        "mail/DOMAIN/NAME/Maildir.\n"
+	        "auth_users_file = %s/users\n"
+	        "alias_maps = hash:%s/aliases\n"
+	        "alias_database = $alias_maps\n"
+	        "local_recipient_maps = $alias_maps\n"
+	        "home_mailbox = Maildir/\n"
+	        "recipient_delimiter = +\n"
+	        "\n"
+	        "# Sizes in octets; 0 is no limit.\n"
+	        "message_size_limit = 52428800\n"
+	        "mailbox_size_limit = 0\n"
+	        "virtual_mailbox_limit = 0\n",
+	        dir, dir, o->ports, o->domain, dir, dir);
+}
+
+void init_master_cf(struct buf *out)
+{
+	buf_puts(out,
+	        "# master.cf of a private merpati instance: which services run. See master(5).\n"
+	        "# ==========================================================================\n"
+	        "# service     type       private unpriv chroot wakeup maxproc command + args\n"
+	        "#                        (yes)   (yes)  (no)   (never) (100)\n"
+	        "# ==========================================================================\n"
+	        "postlog       unix-dgram n       -      n      -      1       postlogd\n"
+	        "smtp          inet       n       -      n      -      -       smtpd\n"
+	        "pop3          inet       n       -      n      -      1       login -o "
+	        "login_protocol=pop3\n"
+	        "imap          inet       n       -      n      -      1       login -o "
+	        "login_protocol=imap\n"
+	        "pickup        unix       n       -      n      60     1       pickup\n"
+	        "cleanup       unix       n       -      n      -      0       cleanup\n"
+	        "qmgr          unix       n       -      n      300    1       qmgr\n"
+	        "rewrite       unix       -       -      n      -      -       trivial-rewrite\n"
+	        "bounce        unix       -       -      n      -      0       bounce\n"
+	        "defer         unix       -       -      n      -      0       bounce\n"
+	        "trace         unix       -       -      n      -      0       bounce\n"
+	        "local         unix       -       -      n      -      -       local\n"
+	        "error         unix       -       -      n      -      -       error\n"
+	        "retry         unix       -       -      n      -      -       error\n"
+	        "discard       unix       -       -      n      -      -       discard\n"
+	        "proxymap      unix       -       -      n      -      -       proxymap\n"
+	        "anvil         unix       -       -      n      -      1       anvil\n"
+	        "dns           unix       -       -      n      -      1       dnsd\n"
+	        "showq         unix       n       -      n      -      -       showq\n"
+	        "auth          unix       -       -      n      -      1       auth\n"
+	        "auth-worker   unix       -       -      n      -      4       auth-worker\n"
+	        "pop3d         unix       -       -      n      -      4       pop3d\n"
+	        "imapd         unix       -       -      n      -      4       imapd\n"
+	        "# Mail for other hosts is accepted from mynetworks and waits in the queue.\n"
+	        "smtp          unix       -       -      n      -      -       error\n"
+	        "  -o { error_defer_text = 4.3.2 delivery to other hosts is not part of this "
+	        "version; "
+	        "the mail waits in the queue }\n"
+	        "relay         unix       -       -      n      -      -       error\n"
+	        "  -o { error_defer_text = 4.3.2 delivery to other hosts is not part of this "
+	        "version; "
+	        "the mail waits in the queue }\n");
+}
+
+void init_aliases(struct buf *out)
+{
+	buf_puts(out,
+	        "# aliases: name: where its mail goes. See aliases(5). After a change: newaliases\n"
+	        "# Let a person read what is written to these:\n"
+	        "#postmaster: anna\n"
+	        "#root:       anna\n"
+	        "mailer-daemon: postmaster\n"
+	        "abuse:         postmaster\n"
+	        "hostmaster:    postmaster\n"
+	        "webmaster:     postmaster\n");
+}

@@ -1,0 +1,78 @@
+/*
+ * admin/merpati/merpati.h - the parts of the command merpati(1).
+ *
+ * Layer:    command (blocking, single-threaded).
+ * Errors:   -1 with *e, whose text is the line that the user sees; main() picks the exit code.
+ * Security: what root starts becomes the owner of the instance before it touches a file of it.
+ */
+#ifndef ADMIN_MERPATI_MERPATI_H
+#define ADMIN_MERPATI_MERPATI_H
+
+#include <sys/types.h>
+
+#include "lib/base/buf.h"
+#include "lib/base/err.h"
+#include "lib/config/config.h"
+#include "lib/config/params.h"
+
+/* --- an instance that exists: instance.c --------------------------------------------------- */
+struct instance {
+	char *dir; /* configuration directory, absolute */
+	struct config *cfg;
+	struct params_core core;
+	uid_t uid; /* its owner */
+	gid_t gid;
+};
+
+/* Read DIR/main.cf; become the owner when root asks. */
+MUST_USE int instance_open(const char *dir, struct instance *out, struct err *e);
+/* The same without changing who we are: for check as root. */
+MUST_USE int instance_read(const char *dir, struct instance *out, struct err *e);
+MUST_USE int instance_become_owner(struct instance *in, struct err *e);
+/* Who holds the lock of master: 1 and *pid, 0 nobody, -1. */
+MUST_USE int instance_running(const struct instance *in, pid_t *pid, struct err *e);
+
+/* --- init.c, init_files.c --------------------------------------------------------------------- */
+struct init_options {
+	const char *dir;
+	const char *domain;
+	const char *owner; /* NULL: the caller; for root: merpati-demo, which is made */
+	unsigned ports;    /* base; 0: the kernel chooses */
+};
+
+MUST_USE int init_instance(const struct init_options *o, struct err *e);
+/* Texts of the files that init writes. */
+void init_main_cf(
+        const struct init_options *o, const char *dir, const char *owner, struct buf *out);
+void init_master_cf(struct buf *out);
+void init_aliases(struct buf *out);
+
+/* --- control.c: what a running master is asked ------------------------------------------------ */
+MUST_USE int run_start(struct instance *in, struct err *e);
+MUST_USE int run_foreground(struct instance *in, struct err *e);
+MUST_USE int run_stop(struct instance *in, struct err *e);
+MUST_USE int run_reload(struct instance *in, struct err *e);
+MUST_USE int run_status(struct instance *in, struct err *e);
+MUST_USE int run_flush(struct instance *in, struct err *e);
+/* Run a program and wait for it: its exit status, or -1 with E. */
+MUST_USE int run_program(const char *const *argv, struct err *e);
+
+/* --- check.c: 0 nothing wrong; -1 with the number of findings in E; findings go to stderr ----- */
+MUST_USE int run_check(struct instance *in, struct err *e);
+
+/* --- users.c --------------------------------------------------------------------------------- */
+MUST_USE int user_add(struct instance *in, const char *name, struct err *e);
+MUST_USE int user_del(struct instance *in, const char *name, struct err *e);
+MUST_USE int user_passwd(struct instance *in, const char *name, struct err *e);
+MUST_USE int user_list(struct instance *in, struct err *e);
+bool user_domain_valid(struct sv domain);
+
+/* --- password.c --------------------------------------------------------------------------------
+ */
+#define PASSWORD_MAX 512
+/* From standard input (first line), or asked for twice on a terminal. 0 or -1. */
+MUST_USE int password_read(const char *user, char out[PASSWORD_MAX + 1], struct err *e);
+/* "{CRYPT}$y$..." appended to OUT. 0 or -1. */
+MUST_USE int password_hash(const char *password, struct buf *out, struct err *e);
+
+#endif
