@@ -39,7 +39,7 @@ struct store_msg {
 	uint32_t keywords;    /* bit i: store_box_keyword(box, i) */
 	bool recent;          /* this session is the first to see it */
 	bool gone;            /* removed by somebody; expunge not yet reported */
-	int64_t internaldate; /* seconds since 1970 */
+	int64_t internaldate; /* seconds since 1970; 0 = not known yet: store_box_dates() */
 	uint64_t size;        /* octets of the file; 0 = not known yet */
 	uint64_t vsize;       /* octets with CRLF line ends; 0 = not known yet: store_box_sizes() */
 };
@@ -98,6 +98,8 @@ MUST_USE int store_box_refresh(
 
 /* Learn .size and .vsize of the N messages at INDEXES (NULL: of all). 1 or -1; .gone where lost. */
 MUST_USE int store_box_sizes(struct store_box *b, const size_t *indexes, size_t n, struct err *e);
+/* The same for .internaldate (and .size): cheaper, reads no mail. */
+MUST_USE int store_box_dates(struct store_box *b, const size_t *indexes, size_t n, struct err *e);
 
 /* --- content ------------------------------------------------------------------------------------ */
 /*
