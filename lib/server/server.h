@@ -9,8 +9,8 @@
  * Errors:    start-up errors are one fatal line and a sysexits code; master throttles.
  *
  * fds from master: 3 control socket (ipc), 4.. listening sockets named by MERPATI_LISTEN
- * ("inet:smtp:4 queue:cleanup:5 net:cleanup:6": class, service, fd), log datagram socket in MERPATI_LOG_FD. A daemon started by hand
- * without them says so and exits 64.
+ * ("inet:smtp:4 queue:cleanup:5 net:cleanup:6": class, service, fd), log datagram socket in
+ * MERPATI_LOG_FD. A daemon started by hand without them says so and exits 64.
  */
 #ifndef SERVER_SERVER_H
 #define SERVER_SERVER_H
@@ -57,6 +57,16 @@ void *server_state(struct server *s);
 bool server_is_stopping(const struct server *s);
 void server_stop(struct server *s, int code);
 
+/* Arguments that master.cf gives behind the options (pipe's flags=... and so on). */
+char **server_rest_args(struct server *s, int *n);
+/* Socket number I of master, for daemons without .serve; -1: there are not so many. */
+int server_listener(struct server *s, size_t i, const char **class, const char **service);
+/*
+ * IDLE: between two requests, nothing begun. Such a connection is cancelled as soon as the process shall
+ * stop or drain; others get 5 s after a stop, and until master's reload_grace after a reload.
+ */
+void server_conn_idle(struct server_conn *c, bool idle);
+
 /* for .paths: what the process may still reach after the jail */
 int server_allow_read(struct server *s, const char *path);
 int server_allow_write(struct server *s, const char *path);
@@ -69,7 +79,8 @@ int server_dial(struct server *s, const char *service, int64_t deadline, struct 
 /* A pool over server_dial(). */
 struct ipc_pool *server_pool(struct server *s, const char *service, unsigned max);
 
-/* Tell master how many more connections (sessions handed over) this process takes: -1 = do not count. */
+/* Sessions that came by other ways than accept (handed over): +1 at the begin, -1 at the end of each.
+ * While there are some, the process does not leave; max_use counts them. */
 void server_count_session(struct server *s, int delta);
 
 #endif

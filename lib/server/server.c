@@ -1,0 +1,256 @@
+#include "lib/server/server.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "lib/base/num.h"
+#include "lib/server/server_private.h"
+#include "lib/sys/clock.h"
+#include "lib/sys/fault.h"
+#include "lib/sys/log.h"
+#include "lib/sys/sys.h"
+
+#define EX_USAGE    64
+#define EX_TEMPFAIL 75
+#define EX_CONFIG   78
+
+struct config *server_config(struct server *s)
+{
+	return s->cfg;
+}
+
+const char *server_service(const struct server *s)
+{
+	return s->args.service;
+}
+
+const char *server_generation(const struct server *s)
+{
+	return s->args.generation;
+}
+
+void server_set_state(struct server *s, void *state)
+{
+	s->state = state;
+}
+
+void *server_state(struct server *s)
+{
+	return s->state;
+}
+
+char **server_rest_args(struct server *s, int *n)
+{
+	*n = s->args.nrest;
+	return s->args.rest;
+}
+
+int server_listener(struct server *s, size_t i, const char **class, const char **service)
+{
+	if (i >= s->args.nlisteners)
+		return -1;
+	*class = s->args.listeners[i].class;
+	*service = s->args.listeners[i].service;
+	return s->args.listeners[i].fd;
+}
+
+int server_allow_read(struct server *s, const char *path)
+{
+	if (s->nread == JAIL_PATHS_MAX - 1)
+		return -1;
+	s->jail.read_paths[s->nread++] = mem_strdup(path);
+	return 0;
+}
+
+int server_allow_write(struct server *s, const char *path)
+{
+	if (s->nwrite == JAIL_PATHS_MAX - 1)
+		return -1;
+	s->jail.write_paths[s->nwrite++] = mem_strdup(path);
+	return 0;
+}
+
+/* --- start -------------------------------------------------------------------------------------- */
+
+/* main.cf, then -o, then what the skeleton itself reads. */
+static int read_config(struct server *s, struct err *e)
+{
+	s->cfg = config_open(s->args.config_dir, e);
+	if (!s->cfg || config_service(s->cfg, s->args.service, e) < 0)
+		return -1;
+	for (size_t i = 0; i < s->args.noverrides; i++)
+		if (config_override_arg(s->cfg, s->args.overrides[i], e) < 0)
+			return -1;
+	if (params_core_load(s->cfg, &s->core, e) < 0)
+		return -1;
+	s->client_limit = s->core.client_limit > 0 ? (unsigned)s->core.client_limit : s->def->client_limit;
+	if (s->client_limit == 0)
+		s->client_limit = 1;
+	char tag[128];
+	snprintf(tag, sizeof(tag), "%s/%s", s->core.syslog_name, s->def->name);
+	log_set_tag(tag);
+	if (chdir(s->core.queue_directory) < 0)
+		return err_sys(e, errno, "queue_directory %s", s->core.queue_directory);
+	return 0;
+}
+
+/* Root only in a system instance: the account of mail_owner, and for jailed daemons an empty root. */
+static int choose_user(struct server *s, struct err *e)
+{
+	s->jail.uid = (uid_t)-1;
+	s->jail.gid = (gid_t)-1;
+	s->jail.no_new_privs = true;
+	if (geteuid() != 0)
+		return 0;
+	struct passwd *pw = getpwnam(s->core.mail_owner);
+	if (!pw || pw->pw_uid == 0)
+		return err_set(e, ERR_CONFIG, "mail_owner = %s: %s", s->core.mail_owner,
+			pw ? "must not be root" : "no such account");
+	s->jail.uid = pw->pw_uid;
+	s->jail.gid = pw->pw_gid;
+	s->jail.no_new_privs = !(s->def->jail & JAIL_EXEC);
+	if (s->def->jailed)
+		s->jail.chroot_dir = s->core.queue_directory;
+	return 0;
+}
+
+static int close_jail(struct server *s, struct err *e)
+{
+	s->jail.allow = s->def->jail;
+	s->jail.seccomp_optional = !s->core.sandbox_required;
+	if (choose_user(s, e) < 0 || (s->def->paths && s->def->paths(s, e) < 0))
+		return -1;
+#ifdef MERPATI_FAULTS
+	fault_init();
+#endif
+	return jail_enter(&s->jail, e);
+}
+
+/* The control socket, and whoever listens by a descriptor that is none. */
+static int check_descriptors(struct server *s, struct err *e)
+{
+	struct stat st;
+	if (fstat(SERVER_CONTROL_FD, &st) < 0 || !S_ISSOCK(st.st_mode) || !s->args.service)
+		return err_set(e, ERR_CONFIG,
+			"this program is started by master (it has no control socket); see master(8)");
+	for (size_t i = 0; i < s->args.nlisteners; i++) {
+		int fd = s->args.listeners[i].fd;
+		if (fstat(fd, &st) < 0 || !S_ISSOCK(st.st_mode))
+			return err_set(e, ERR_CONFIG, "MERPATI_LISTEN: descriptor %d is no socket", fd);
+		(void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+		(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+	}
+	(void)fcntl(SERVER_CONTROL_FD, F_SETFD, FD_CLOEXEC);
+	return 0;
+}
+
+static void open_log(const struct server_def *def)
+{
+	char tag[128];
+	uint32_t fd;
+	struct stat st;
+	const char *z = getenv("MERPATI_LOG_FD");
+	snprintf(tag, sizeof(tag), "merpati/%s", def->name);
+	log_init(tag);
+	if (z && num_u32(sv_z(z), &fd) == 1 && fstat((int)fd, &st) == 0 && S_ISSOCK(st.st_mode)) {
+		(void)fcntl((int)fd, F_SETFD, FD_CLOEXEC);
+		log_to_fd((int)fd);
+	}
+}
+
+static int start(struct server *s, struct err *e)
+{
+	if (read_config(s, e) < 0)
+		return -1;
+	if (s->def->pre_jail && s->def->pre_jail(s, e) < 0)
+		return -1;
+	return close_jail(s, e);
+}
+
+static void forget(struct server *s)
+{
+	ipc_conn_free(s->control);
+	fiber_event_free(s->changed);
+	fiber_event_free(s->room);
+	for (size_t i = 0; i < s->nread; i++)
+		free((void *)(uintptr_t)s->jail.read_paths[i]);
+	for (size_t i = 0; i < s->nwrite; i++)
+		free((void *)(uintptr_t)s->jail.write_paths[i]);
+	server_args_free(&s->args);
+	config_free(s->cfg);
+	free(s);
+}
+
+int server_main(int argc, char **argv, const struct server_def *def)
+{
+	struct err e = ERR_INIT;
+	open_log(def);
+#ifdef MERPATI_FAULTS
+	if (argc == 2 && strcmp(argv[1], "--fault-sites") == 0) {
+		fault_sites_dump(stdout);
+		return 0;
+	}
+#endif
+	struct server *s = mem_alloc(sizeof(*s));
+	s->def = def;
+	list_init(&s->dials);
+	list_init(&s->conns);
+	signal(SIGPIPE, SIG_IGN);
+	if (server_args_parse(&s->args, argc, argv, &e) < 0 ||
+		server_args_listen(&s->args, getenv("MERPATI_LISTEN"), &e) < 0 ||
+		check_descriptors(s, &e) < 0)
+		log_fatal(EX_USAGE, "%s", e.text);
+	log_set_verbose(s->args.verbose);
+	s->control = ipc_conn_new(SERVER_CONTROL_FD);
+	if (start(s, &e) < 0)
+		log_fatal(e.cls == ERR_CONFIG ? EX_CONFIG : EX_TEMPFAIL, "%s", e.text);
+	int code = fiber_main(server_life, s);
+	/* what the daemon itself keeps in .state ends with the process */
+	forget(s);
+	return code;
+}
+
+/* --- calling other services --------------------------------------------------------------------- */
+
+/* private/queue/SERVICE, relative to the queue directory: the limit of 107 octets is never near. */
+static int connect_here(const char *service, int64_t deadline, struct err *e)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	int n = snprintf(sa.sun_path, sizeof(sa.sun_path), "private/queue/%s", service);
+	if (n < 0 || (size_t)n >= sizeof(sa.sun_path))
+		return err_set(e, ERR_CONFIG, "service name %s is too long", service);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return err_sys(e, errno, "socket");
+	for (int64_t pause = 1; sys_connect(fd, (const struct sockaddr *)&sa, sizeof(sa)) < 0; pause *= 2) {
+		int why = errno;
+		/* the queue of the socket is full: its service is busy, or is being started */
+		if (why == EAGAIN && clock_mono_ms() < deadline &&
+			fiber_sleep(pause < 100 ? pause : 100) == 1)
+			continue;
+		sys_close(fd);
+		return err_sys(e, why, "connect to %s", sa.sun_path);
+	}
+	return fd;
+}
+
+int server_dial(struct server *s, const char *service, int64_t deadline, struct err *e)
+{
+	if (s->def->jailed)
+		return control_dial(s, service, deadline, e);
+	return connect_here(service, deadline, e);
+}
+
+static int dial_pool(void *ctx, const char *endpoint, int64_t deadline, struct err *e)
+{
+	return server_dial(ctx, endpoint, deadline, e);
+}
+
+struct ipc_pool *server_pool(struct server *s, const char *service, unsigned max)
+{
+	return ipc_pool_new(service, max, dial_pool, s);
+}

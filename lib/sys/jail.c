@@ -1,0 +1,119 @@
+#include "lib/sys/jail.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+
+#include "lib/sys/landlock.h"
+#include "lib/sys/log.h"
+#include "lib/sys/seccomp_filter.h"
+
+/* unshare(CLONE_THREAD) changes nothing, and fails where more than one thread exists: no /proc needed. */
+static int only_one_thread(struct err *e)
+{
+	if (unshare(CLONE_THREAD) == 0)
+		return 0;
+	return err_set(e, ERR_BUG, "sandbox: a thread was started before the jail closed");
+}
+
+static int enter_root(const char *dir, struct err *e)
+{
+	if (chdir(dir) < 0 || chroot(".") < 0 || chdir("/") < 0)
+		return err_sys(e, errno, "sandbox: chroot to %s", dir);
+	return 0;
+}
+
+/* For good: real, effective and saved ids, then proof that there is no way back. */
+static int change_user(uid_t uid, gid_t gid, struct err *e)
+{
+	uid_t r, f, s;
+	if (setgroups(1, &gid) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
+		return err_sys(e, errno, "sandbox: become uid %u gid %u", (unsigned)uid, (unsigned)gid);
+	if (getresuid(&r, &f, &s) < 0 || r != uid || f != uid || s != uid || (uid != 0 && setuid(0) == 0))
+		return err_set(e, ERR_BUG, "sandbox: uid %u can be left again", (unsigned)uid);
+	return 0;
+}
+
+/* While still root: nothing that is executed later gets a capability back. */
+static void empty_bounding_set(void)
+{
+	for (unsigned long cap = 0; cap <= 63; cap++)
+		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
+			break; /* past the last one that this kernel knows */
+}
+
+static int drop_capabilities(struct err *e)
+{
+	struct __user_cap_header_struct h = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct none[2] = { { 0, 0, 0 }, { 0, 0, 0 } };
+	if (syscall(SYS_capset, &h, none) < 0)
+		return err_sys(e, errno, "sandbox: capabilities");
+	return 0;
+}
+
+/* No core file and no debugger: both show other people's mail. */
+static int close_memory(struct err *e)
+{
+	struct rlimit none = { 0, 0 };
+	if (setrlimit(RLIMIT_CORE, &none) < 0)
+		return err_sys(e, errno, "sandbox: core limit");
+#ifndef MERPATI_SANITIZED /* the leak checker attaches to its own process */
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		return err_sys(e, errno, "sandbox: dumpable");
+#endif
+	return 0;
+}
+
+static int restrict_files(const struct jail *j, int rules, struct err *e)
+{
+	if (rules >= 0)
+		return landlock_close_door(rules, e);
+	if (!j->seccomp_optional)
+		return err_set(e, ERR_CONFIG,
+			"sandbox: this kernel has no Landlock; \"sandbox_required = no\" accepts that");
+	log_warn("sandbox: no Landlock in this kernel, and sandbox_required = no");
+	return 0;
+}
+
+static int restrict_calls(const struct jail *j, struct err *e)
+{
+	if (seccomp_filter_load(j->allow, e) == 0)
+		return 0;
+	if (!j->seccomp_optional)
+		return -1;
+	log_warn("%s", e ? e->text : "sandbox: no system call filter");
+	return 0;
+}
+
+int jail_enter(const struct jail *j, struct err *e)
+{
+	bool root = geteuid() == 0;
+	/* what is executed later must be able to open files: no Landlock then */
+	bool files = !(j->allow & JAIL_EXEC);
+	/* without root, the kernel takes filters only from a process that gives up set-id programs */
+	bool filters = root || j->no_new_privs;
+	int rules = -1;
+	if (only_one_thread(e) < 0)
+		return -1;
+	if (files && filters && landlock_prepare(j, &rules, e) < 0)
+		return -1;
+	if (j->chroot_dir && enter_root(j->chroot_dir, e) < 0)
+		return -1;
+	if (root && j->uid != (uid_t)-1 && j->uid != 0)
+		empty_bounding_set();
+	if (j->uid != (uid_t)-1 && change_user(j->uid, j->gid, e) < 0)
+		return -1;
+	if (j->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return err_sys(e, errno, "sandbox: no_new_privs");
+	if (geteuid() != 0 && drop_capabilities(e) < 0)
+		return -1;
+	if (close_memory(e) < 0)
+		return -1;
+	if (files && filters && restrict_files(j, rules, e) < 0)
+		return -1;
+	return filters && j->no_new_privs ? restrict_calls(j, e) : 0;
+}
