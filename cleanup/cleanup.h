@@ -8,6 +8,7 @@
 #ifndef CLEANUP_CLEANUP_H
 #define CLEANUP_CLEANUP_H
 
+#include "lib/base/hash.h"
 #include "lib/clnt/clnt_cleanup.h"
 #include "lib/clnt/clnt_qmgr.h"
 #include "lib/clnt/clnt_rewrite.h"
@@ -136,8 +137,8 @@ int cleanup_addr_canonical(struct cleanup_mail *m, unsigned cls, struct sv *addr
 int cleanup_addr_rewrite(struct cleanup_mail *m, const char *context, struct sv *addrs, size_t n);
 /* Addresses that text from a table names ("a, b"), in internal form, "@domain" completed from FOR and the
  * extension EXT added, rewritten. *out, *n in the mail's arena. */
-int cleanup_addr_result(
-	struct cleanup_mail *m, struct sv text, struct sv for_addr, struct sv ext, struct sv **out, size_t *n);
+int cleanup_addr_result(struct cleanup_mail *m, struct sv text, struct sv for_addr, struct sv ext,
+	struct sv **out, size_t *n);
 /* Keys of ADDR for a table of type canonical(5). 0 or -1 (mydestination could not be asked). */
 int cleanup_addr_keys(struct cleanup_mail *m, struct sv addr, struct map_keys *keys);
 

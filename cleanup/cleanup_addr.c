@@ -55,7 +55,8 @@ int cleanup_addr_keys(struct cleanup_mail *m, struct sv addr, struct map_keys *k
 	struct sv local, domain;
 	struct err e = ERR_INIT;
 	if (addr_split(addr, &local, &domain)) {
-		int rc = sv_ieqz(domain, c->core.myorigin) ? 1 : matchlist_domain(c->mydestination, domain, &e);
+		int rc = sv_ieqz(domain, c->core.myorigin) ? 1 :
+			matchlist_domain(c->mydestination, domain, &e);
 		if (rc < 0)
 			return cleanup_fail_temp(m, &e);
 		rules.local = rc == 1;
@@ -76,7 +77,8 @@ static struct sv with_ext(struct cleanup_mail *m, struct sv addr, struct sv ext)
 }
 
 /* The only address of a result "@domain": the same user there. */
-static int result_domain(struct cleanup_mail *m, struct sv text, struct sv for_addr, struct sv **out, size_t *n)
+static int result_domain(
+	struct cleanup_mail *m, struct sv text, struct sv for_addr, struct sv **out, size_t *n)
 {
 	struct sv local, domain;
 	if (!addr_split(for_addr, &local, &domain))
@@ -90,8 +92,8 @@ static int result_domain(struct cleanup_mail *m, struct sv text, struct sv for_a
 	return cleanup_addr_rewrite(m, "local", *out, 1);
 }
 
-int cleanup_addr_result(
-	struct cleanup_mail *m, struct sv text, struct sv for_addr, struct sv ext, struct sv **out, size_t *n)
+int cleanup_addr_result(struct cleanup_mail *m, struct sv text, struct sv for_addr, struct sv ext,
+	struct sv **out, size_t *n)
 {
 	struct addr_list l;
 	text = sv_trim(text);
@@ -157,7 +159,8 @@ static int map_one(struct cleanup_mail *m, const struct cleanup_canon *canon, un
 			return 0;
 	}
 	struct err e = ERR_INIT;
-	err_set(&e, ERR_CONFIG, "unreasonable %s map nesting for %.*s", maps_title(canon->maps), SV_ARG(*addr));
+	err_set(&e, ERR_CONFIG, "unreasonable %s map nesting for %.*s", maps_title(canon->maps),
+		SV_ARG(*addr));
 	return cleanup_fail_temp(m, &e);
 }
 

@@ -47,8 +47,8 @@ static int put_rcpt(struct cleanup_mail *m, struct sv address, const struct clea
 	if (cleanup_virtual_expand(m, address, &list, &n) < 0)
 		return -1;
 	for (size_t i = 0; i < n; i++) {
-		struct queue_rcpt r = { .address = list[i], .original = given->original, .orcpt = given->orcpt,
-			.notify = given->notify };
+		struct queue_rcpt r = { .address = list[i], .original = given->original,
+			.orcpt = given->orcpt, .notify = given->notify };
 		struct err e = ERR_INIT;
 		if (!m->c->core.enable_original_recipient)
 			r.original = SV_NONE;

@@ -1,5 +1,5 @@
 /*
- * cleanup/cleanup_header.c - header fields: dropped, rewritten, counted, and at the end the missing ones added.
+ * cleanup/cleanup_header.c - header fields: dropped, rewritten, counted; at the end what is missing.
  *
  * Standards: RFC 5322 3.6 (Date and From are required), 3.6.6 (Resent- fields describe another sender, so
  *            that what is missing is missing there), RFC 5321 4.4 (Return-Path is not for the way in),

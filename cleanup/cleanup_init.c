@@ -74,13 +74,20 @@ int cleanup_tables(struct cleanup *c, const struct config *cfg, struct err *e)
 	const char *propagate = core->propagate_unmatched_extensions;
 	c->propagate_canonical = lists(propagate, "canonical");
 	c->propagate_virtual = lists(propagate, "virtual");
-	if (open_maps(c, "canonical_maps", core->canonical_maps, &c->both_canon.maps, e) < 0 ||
-		open_maps(c, "sender_canonical_maps", core->sender_canonical_maps, &c->sender_canon.maps, e) < 0 ||
-		open_maps(c, "recipient_canonical_maps", core->recipient_canonical_maps, &c->rcpt_canon.maps, e) < 0 ||
-		open_maps(c, "virtual_alias_maps", core->virtual_alias_maps, &c->virtual_alias, e) < 0 ||
-		open_maps(c, "sender_bcc_maps", p->sender_bcc_maps, &c->sender_bcc, e) < 0 ||
-		open_maps(c, "recipient_bcc_maps", p->recipient_bcc_maps, &c->rcpt_bcc, e) < 0)
-		return -1;
+	const struct {
+		const char *title, *list;
+		struct maps **out;
+	} all[] = {
+		{ "canonical_maps", core->canonical_maps, &c->both_canon.maps },
+		{ "sender_canonical_maps", core->sender_canonical_maps, &c->sender_canon.maps },
+		{ "recipient_canonical_maps", core->recipient_canonical_maps, &c->rcpt_canon.maps },
+		{ "virtual_alias_maps", core->virtual_alias_maps, &c->virtual_alias },
+		{ "sender_bcc_maps", p->sender_bcc_maps, &c->sender_bcc },
+		{ "recipient_bcc_maps", p->recipient_bcc_maps, &c->rcpt_bcc },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(all); i++)
+		if (open_maps(c, all[i].title, all[i].list, all[i].out, e) < 0)
+			return -1;
 	unsigned parent = matchlist_parent_flag(core->parent_domain_matches_subdomains, "mydestination");
 	c->mydestination = matchlist_open("mydestination", core->mydestination, parent, &c->env, e);
 	return c->mydestination ? 0 : -1;
@@ -88,8 +95,8 @@ int cleanup_tables(struct cleanup *c, const struct config *cfg, struct err *e)
 
 void cleanup_tables_free(struct cleanup *c)
 {
-	struct maps **all[] = { &c->both_canon.maps, &c->sender_canon.maps, &c->rcpt_canon.maps, &c->virtual_alias,
-		&c->sender_bcc, &c->rcpt_bcc };
+	struct maps **all[] = { &c->both_canon.maps, &c->sender_canon.maps, &c->rcpt_canon.maps,
+		&c->virtual_alias, &c->sender_bcc, &c->rcpt_bcc };
 	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
 		maps_free(*all[i]);
 		*all[i] = NULL;

@@ -56,8 +56,9 @@ int cleanup_fail_memory(struct cleanup_mail *m)
 static int copy_open(struct cleanup_mail *m, const struct msg_cleanup_open *o)
 {
 	m->o = *o;
-	struct sv *views[] = { &m->o.sender, &m->o.body_type, &m->o.envid, &m->o.client_name, &m->o.client_addr,
-		&m->o.client_port, &m->o.helo_name, &m->o.protocol, &m->o.rewrite_context, &m->o.full_name,
+	struct sv *views[] = { &m->o.sender, &m->o.body_type, &m->o.envid, &m->o.client_name,
+		&m->o.client_addr, &m->o.client_port, &m->o.helo_name, &m->o.protocol,
+		&m->o.rewrite_context, &m->o.full_name,
 		&m->o.expansion, &m->o.sasl_username, &m->o.sasl_method, &m->o.origin };
 	for (size_t i = 0; i < ARRAY_LEN(views); i++) {
 		*views[i] = arena_sv(&m->arena, *views[i]);
@@ -86,7 +87,8 @@ static void decide_rewriting(struct cleanup_mail *m)
 		m->context = "local";
 	else
 		m->context = *p->remote_header_rewrite_domain ? "remote" : NULL;
-	m->add_missing = m->context || (p->always_add_missing_headers && !(m->o.flags & CLEANUP_FLAG_MASK_HEADERS));
+	bool always = p->always_add_missing_headers && !(m->o.flags & CLEANUP_FLAG_MASK_HEADERS);
+	m->add_missing = m->context || always;
 }
 
 int cleanup_mail_open(
@@ -107,7 +109,8 @@ int cleanup_mail_open(
 	buf_init(&m->scratch, 4 * header_max + 65536);
 	htab_init(&m->dups, (struct hash_seed){ 0, 0 });
 	queue_writer_init(&m->w, &m->c->queue, m->o.arrival_us);
-	m->dups.seed = (struct hash_seed){ m->w.h.nonce, m->w.h.nonce }; /* random: chosen addresses do not collide */
+	/* random, so that chosen addresses do not collide */
+	m->dups.seed = (struct hash_seed){ m->w.h.nonce, m->w.h.nonce };
 	if (m->o.expansion.len > 0) {
 		m->w.h.nonce = queue_nonce_derive(m->o.parent_nonce, m->o.parent_offset, m->o.expansion);
 		m->w.h.mail_flags |= QUEUE_MAIL_REINJECTED;
@@ -143,17 +146,18 @@ void cleanup_mail_rcpt(struct cleanup_mail *m, const struct msg_cleanup_rcpt *r)
 static int commit(struct cleanup_mail *m)
 {
 	struct err e = ERR_INIT;
-	if (queue_commit(&m->w, &e) < 0)
-		return e.cls == ERR_PERM ? cleanup_fail(m, CLEANUP_PERM, 552, "5.3.4", "Error: envelope too large") :
-					   cleanup_fail_temp(m, &e);
+	if (queue_commit(&m->w, &e) < 0) {
+		if (e.cls == ERR_PERM)
+			return cleanup_fail(m, CLEANUP_PERM, 552, "5.3.4", "Error: envelope too large");
+		return cleanup_fail_temp(m, &e);
+	}
 	if (m->o.flags & CLEANUP_FLAG_HOLD) {
 		struct sv id = sv_z(m->w.h.id);
 		if (queue_move(&m->c->queue, QUEUE_DIR_INCOMING, QUEUE_DIR_HOLD, id, &e) < 0)
 			log_warn("%s: cannot be put on hold: %s", m->w.h.id, e.text);
 	}
-	m->verdict.text = sv_n(arena_printf(&m->arena, "Ok: queued as %s", m->w.h.id), 14 + strlen(m->w.h.id));
-	if (!m->verdict.text.p)
-		m->verdict.text = SV("Ok");
+	const char *text = arena_printf(&m->arena, "Ok: queued as %s", m->w.h.id);
+	m->verdict.text = sv_z(text ? text : "Ok");
 	return 0;
 }
 

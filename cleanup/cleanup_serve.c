@@ -77,7 +77,8 @@ static int on_frame(struct dialogue *d, const struct ipc_frame *f, struct err *e
 	struct msg_cleanup_data data;
 	arena_reset(&d->frame_arena);
 	if (f->protocol != MSG_cleanup_PROTOCOL || d->open == (f->type == MSG_cleanup_open))
-		return err_set(e, ERR_TEMP, "message %u of protocol %u is not expected here", f->type, f->protocol);
+		return err_set(e, ERR_TEMP, "message %u of protocol %u is not expected here", f->type,
+			f->protocol);
 	switch (f->type) {
 	case MSG_cleanup_open: return on_open(d, f, e);
 	case MSG_cleanup_rcpt:
@@ -111,8 +112,8 @@ void cleanup_serve(struct server_conn *sc)
 			rc = on_frame(&d, &f, &e);
 	}
 	if (rc < 0)
-		log_warn("%s%sconnection with a client ended: %s", d.open ? d.mail.w.h.id : "", d.open ? ": " : "",
-			e.text);
+		log_warn("%s%sconnection with a client ended: %s", d.open ? d.mail.w.h.id : "",
+			d.open ? ": " : "", e.text);
 	cleanup_mail_reset(&d.mail);
 	arena_free(&d.frame_arena);
 	ipc_conn_free(d.conn);

@@ -13,3 +13,4 @@
 #include "lib/ipc/msg/proxymap.def"
 #include "lib/ipc/msg/dns.def"
 #include "lib/ipc/msg/auth.def"
+#include "lib/ipc/msg/submit.def"
