@@ -148,8 +148,8 @@ struct store_key store_key_make(uint64_t nonce, uint64_t offset, struct sv final
 	return k;
 }
 
-static int copy_content(const struct maildir_dir *d, struct maildir_tmp *t,
-	const struct store_delivery *dl, struct err *e)
+int maildir_tmp_copy(const struct maildir_dir *d, struct maildir_tmp *t, const struct store_delivery *dl,
+	struct err *e)
 {
 	if (maildir_tmp_write(d, t, dl->head, e) < 0)
 		return -1;
@@ -178,7 +178,7 @@ int maildir_deliver(struct maildir_dir *d, const char *host, const struct store_
 	struct buf name;
 	buf_init(&name, MAILDIR_NAME_MAX);
 	bool to_cur = dl->flags != 0;
-	int rc = copy_content(d, &t, dl, e);
+	int rc = maildir_tmp_copy(d, &t, dl, e);
 	if (rc == 0)
 		rc = maildir_tmp_sync(d, &t, 0, e);
 	if (rc == 0) {

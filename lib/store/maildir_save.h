@@ -30,6 +30,9 @@ MUST_USE int maildir_tmp_open(
 /* Octets as they are. */
 MUST_USE int maildir_tmp_write(
 	const struct maildir_dir *d, struct maildir_tmp *t, struct sv octets, struct err *e);
+/* Head and content of a delivery. */
+MUST_USE int maildir_tmp_copy(const struct maildir_dir *d, struct maildir_tmp *t,
+	const struct store_delivery *dl, struct err *e);
 /* Octets of a network literal: CRLF becomes LF. maildir_tmp_write_end() writes a held CR. */
 MUST_USE int maildir_tmp_write_crlf(
 	const struct maildir_dir *d, struct maildir_tmp *t, struct sv octets, struct err *e);

@@ -79,7 +79,6 @@ enum store_folder_flag {
 	STORE_FOLDER_EXISTS = 1,       /* can be opened; absent: only a parent, or only subscribed */
 	STORE_FOLDER_HAS_CHILDREN = 2,
 	STORE_FOLDER_SUBSCRIBED = 4,
-	STORE_FOLDER_MARKED = 8,       /* there is mail in new/ */
 };
 
 struct store_folder {

@@ -1,0 +1,28 @@
+/*
+ * lib/store/maildir_copy.h - mails from one folder of an account into another.
+ *
+ * Layer:     store (blocking system calls: runs inside offload jobs).
+ * Errors:    1 done, 0 the target does not exist, -1 with E: the target is as it was.
+ *
+ * A copy is a hard link where the file system allows it: mail files never change.
+ */
+#ifndef STORE_MAILDIR_COPY_H
+#define STORE_MAILDIR_COPY_H
+
+#include "lib/store/maildir_box.h"
+
+struct mail_copy {
+	uint32_t from; /* UID in the source */
+	uint32_t to;   /* UID it got; 0: was gone */
+};
+
+struct maildir_copy {
+	struct maildir_box *from, *to;
+	bool move; /* remove the originals when the copies are durable */
+	struct mail_copy *v;
+	size_t n;
+};
+
+MUST_USE int maildir_copy(struct maildir_copy *c, struct err *e);
+
+#endif

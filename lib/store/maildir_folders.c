@@ -1,0 +1,463 @@
+#include "lib/store/maildir_folders.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/store/account.h"
+#include "lib/store/dotlock.h"
+#include "lib/store/subscriptions.h"
+#include "lib/sys/log.h"
+#include "lib/sys/rand.h"
+#include "lib/sys/sys.h"
+
+#define RENAME_FILE "merpati.rename"
+#define TRASH       "..merpati-deleted."
+#define SUBS        "subscriptions"
+
+/* --- the folders on disk ---------------------------------------------------------------------------- */
+
+static void push(struct folder_list *l, struct sv name, unsigned flags)
+{
+	if (l->n == l->cap) {
+		l->cap = l->cap ? l->cap * 2 : 32;
+		l->v = mem_realloc(l->v, l->cap * sizeof(*l->v));
+	}
+	l->v[l->n++] = (struct folder_entry){ .name = mem_svdup(name), .flags = flags };
+}
+
+void maildir_folders_free(struct folder_list *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		free(l->v[i].name);
+	free(l->v);
+	*l = (struct folder_list){ 0 };
+}
+
+static bool is_folder(int root, const char *dir)
+{
+	char cur[sizeof(struct folder_dir) + 4];
+	struct stat st;
+	(void)snprintf(cur, sizeof(cur), "%s/cur", dir);
+	return sys_fstatat(root, dir, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode) &&
+		sys_fstatat(root, cur, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* Directory of the account for reading. NULL with E. */
+static DIR *open_root(int root, const char *path, struct err *e)
+{
+	int fd = sys_openat(root, ".", O_RDONLY | O_DIRECTORY, 0);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	if (!dir) {
+		int saved = errno;
+		if (fd >= 0)
+			sys_close(fd);
+		err_sys(e, saved, "open %s", path);
+	}
+	return dir;
+}
+
+/* Folders below ROOT, unsorted, INBOX not among them. */
+static int read_folders(int root, const char *path, struct folder_list *out, struct err *e)
+{
+	DIR *dir = open_root(root, path, e);
+	if (!dir)
+		return -1;
+	struct dirent *de;
+	int rc = 0;
+	errno = 0;
+	while (rc == 0 && (de = readdir(dir)) != NULL) {
+		struct sv name;
+		if (folder_name_of(sv_z(de->d_name), &name) == 1 && is_folder(root, de->d_name)) {
+			if (out->n >= STORE_MAILBOXES_MAX)
+				rc = err_set(e, ERR_TEMP, "%s: more than %d mailboxes", path, STORE_MAILBOXES_MAX);
+			else
+				push(out, name, STORE_FOLDER_EXISTS);
+		}
+		errno = 0;
+	}
+	if (rc == 0 && errno != 0)
+		rc = err_sys(e, errno, "read %s", path);
+	(void)closedir(dir);
+	return rc;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return sv_cmp(sv_z(((const struct folder_entry *)a)->name), sv_z(((const struct folder_entry *)b)->name));
+}
+
+static void sort(struct folder_list *l)
+{
+	if (l->n > 1)
+		qsort(l->v, l->n, sizeof(*l->v), by_name);
+}
+
+/* Whole file REL of ROOT; empty when absent. 0 or -1. */
+static int slurp(int root, const char *path, const char *rel, struct buf *out, struct err *e)
+{
+	int fd = sys_openat(root, rel, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : err_sys(e, errno, "open %s/%s", path, rel);
+	ssize_t n;
+	int rc = 0;
+	do {
+		char *room = buf_room(out, 4096);
+		n = room ? sys_read(fd, room, 4096) : -1;
+		if (n > 0)
+			buf_added(out, (size_t)n);
+		if (!room)
+			rc = err_set(e, ERR_TEMP, "%s/%s is too large", path, rel);
+		else if (n < 0)
+			rc = err_sys(e, errno, "read %s/%s", path, rel);
+	} while (rc == 0 && n > 0);
+	sys_close(fd);
+	return rc;
+}
+
+/* Replace file REL of ROOT, durable. 0 or -1. */
+static int replace(int root, const char *path, const char *rel, struct sv text, struct err *e)
+{
+	char tmp[80];
+	(void)snprintf(tmp, sizeof(tmp), "%s.tmp", rel);
+	int fd = sys_openat(root, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
+	int rc = fd < 0 ? -1 : 0;
+	if (rc == 0 && (sys_write_all(fd, text.p, text.len) < 0 || sys_fsync(fd) < 0))
+		rc = -1;
+	if (rc == 0)
+		rc = sys_renameat(root, tmp, root, rel);
+	int saved = errno;
+	if (fd >= 0)
+		sys_close(fd);
+	if (rc < 0) {
+		(void)sys_unlinkat(root, tmp, 0);
+		return err_sys(e, saved, "write %s/%s", path, rel);
+	}
+	return maildir_sync(root, path, "", e);
+}
+
+/* --- rename ------------------------------------------------------------------------------------------- */
+
+/* New name of folder NAME when FROM becomes TO: 1, 0 NAME is not concerned, -1 too long. */
+static int moved_name(struct sv name, struct sv from, struct sv to, struct folder_dir *out)
+{
+	if (!sv_eq(name, from) && !folder_is_child(name, from))
+		return 0;
+	struct buf b;
+	buf_init(&b, STORE_NAME_MAX);
+	int rc = buf_put_sv(&b, to) == 0 && buf_put_sv(&b, sv_from(name, from.len)) == 0 ? 1 : -1;
+	if (rc == 1)
+		rc = folder_dir_of(buf_sv(&b), out, NULL);
+	buf_free(&b);
+	return rc;
+}
+
+/* Rename all that is left to rename; what stands in the way stays where it is. 0 or -1. */
+static int rename_all(int root, const char *path, struct sv from, struct sv to, struct err *e)
+{
+	struct folder_list l = { 0 };
+	int rc = read_folders(root, path, &l, e);
+	for (size_t i = 0; i < l.n && rc == 0; i++) {
+		struct folder_dir old, new;
+		if (moved_name(sv_z(l.v[i].name), from, to, &new) != 1 ||
+			folder_dir_of(sv_z(l.v[i].name), &old, e) != 1 || is_folder(root, new.z))
+			continue;
+		if (sys_renameat(root, old.z, root, new.z) < 0 && errno != ENOENT)
+			rc = err_sys(e, errno, "rename %s/%s to %s", path, old.z, new.z);
+	}
+	maildir_folders_free(&l);
+	if (rc == 0)
+		rc = maildir_sync(root, path, "", e);
+	if (rc == 0 && sys_unlinkat(root, RENAME_FILE, 0) < 0 && errno != ENOENT)
+		rc = err_sys(e, errno, "unlink %s/%s", path, RENAME_FILE);
+	return rc;
+}
+
+/* A rename that a crash interrupted. */
+static int finish_rename(int root, const char *path, struct err *e)
+{
+	struct buf text;
+	buf_init(&text, 4096);
+	int rc = slurp(root, path, RENAME_FILE, &text, e);
+	if (rc == 0 && text.len > 0) {
+		struct sv rest = buf_sv(&text), from, to;
+		if (sv_take_line(&rest, &from) && sv_take_line(&rest, &to) && store_name_check(from, NULL) == 1 &&
+			store_name_check(to, NULL) == 1 && sv_eq(rest, SV("end\n"))) {
+			log_info("%s: finishing the rename of \"%.*s\"", path, SV_ARG(from));
+			rc = rename_all(root, path, from, to, e);
+		} else if (sys_unlinkat(root, RENAME_FILE, 0) < 0 && errno != ENOENT)
+			rc = err_sys(e, errno, "unlink %s/%s", path, RENAME_FILE);
+	}
+	buf_free(&text);
+	return rc;
+}
+
+/* Open the account and lock it; what a crash left is finished. 1, 0 no Maildir, -1. */
+static int enter(const struct folders *f, int *root, int *lock, struct err *e)
+{
+	int rc = maildir_root_open(f->path, f->uid, false, root, e);
+	if (rc != 1)
+		return rc;
+	*lock = account_lock(*root, f->path, f->lock_timeout_ms, e);
+	if (*lock >= 0 && finish_rename(*root, f->path, e) == 0)
+		return 1;
+	if (*lock >= 0)
+		sys_close(*lock);
+	sys_close(*root);
+	return -1;
+}
+
+static void leave(int root, int lock)
+{
+	sys_close(lock);
+	sys_close(root);
+}
+
+/* Would every folder that moves get a name that is free? 1 (some move), 0 none moves, -1 PERM. */
+static int check_rename(int root, const struct folder_list *l, struct sv from, struct sv to, struct err *e)
+{
+	int moves = 0;
+	for (size_t i = 0; i < l->n; i++) {
+		struct folder_dir new;
+		int rc = moved_name(sv_z(l->v[i].name), from, to, &new);
+		if (rc < 0)
+			return err_set(e, ERR_PERM, "mailbox name becomes too long");
+		if (rc == 1 && is_folder(root, new.z))
+			return err_set(e, ERR_PERM, "mailbox \"%s\" exists", new.z + 1);
+		moves |= rc;
+	}
+	return moves;
+}
+
+int maildir_folder_rename(const struct folders *f, struct sv from, struct sv to, struct err *e)
+{
+	if (sv_eq(from, to) || folder_is_child(to, from))
+		return err_set(e, ERR_PERM, "a mailbox cannot be renamed to itself or to its own child");
+	struct folder_dir target;
+	int root, lock;
+	if (folder_dir_of(to, &target, e) < 0)
+		return -1;
+	int rc = enter(f, &root, &lock, e);
+	if (rc != 1)
+		return rc;
+	struct folder_list l = { 0 };
+	rc = read_folders(root, f->path, &l, e);
+	if (rc == 0 && is_folder(root, target.z))
+		rc = err_set(e, ERR_PERM, "mailbox \"%.*s\" exists", SV_ARG(to));
+	if (rc == 0)
+		rc = check_rename(root, &l, from, to, e);
+	if (rc == 1) {
+		struct buf plan;
+		buf_init(&plan, 4096);
+		(void)buf_printf(&plan, "%.*s\n%.*s\nend\n", SV_ARG(from), SV_ARG(to));
+		rc = replace(root, f->path, RENAME_FILE, buf_sv(&plan), e);
+		if (rc == 0)
+			rc = rename_all(root, f->path, from, to, e);
+		buf_free(&plan);
+		rc = rc < 0 ? -1 : 1;
+	}
+	maildir_folders_free(&l);
+	leave(root, lock);
+	return rc;
+}
+
+/* --- create, delete ----------------------------------------------------------------------------------- */
+
+int maildir_folder_create(const struct folders *f, const struct folder_dir *dir, struct err *e)
+{
+	int root, lock, rc = enter(f, &root, &lock, e);
+	if (rc != 1)
+		return rc < 0 ? -1 : err_set(e, ERR_TEMP, "%s does not exist", f->path);
+	rc = maildir_dir_create(root, f->path, dir, e);
+	leave(root, lock);
+	return rc;
+}
+
+/* Remove what is below directory NAME of DIR; DEPTH bounds the walk (a folder is two levels deep). */
+static void remove_tree(int dir, const char *name, int depth)
+{
+	int fd = sys_openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	if (!d) {
+		if (fd >= 0)
+			sys_close(fd);
+		return;
+	}
+	struct dirent *de;
+	while ((de = readdir(d)) != NULL) {
+		if (strcmp(de->d_name, ".") == 0 || strcmp(de->d_name, "..") == 0)
+			continue;
+		if (sys_unlinkat(fd, de->d_name, 0) < 0 && depth > 0)
+			remove_tree(fd, de->d_name, depth - 1);
+	}
+	(void)closedir(d);
+	(void)sys_unlinkat(dir, name, AT_REMOVEDIR);
+}
+
+static int empty_trash(int root, const char *path, struct err *e)
+{
+	DIR *dir = open_root(root, path, e);
+	if (!dir)
+		return -1;
+	struct dirent *de;
+	while ((de = readdir(dir)) != NULL)
+		if (sv_starts(sv_z(de->d_name), SV(TRASH)))
+			remove_tree(root, de->d_name, 2);
+	(void)closedir(dir);
+	return 0;
+}
+
+int maildir_folder_delete(const struct folders *f, const struct folder_dir *dir, struct err *e)
+{
+	int root, lock, rc = enter(f, &root, &lock, e);
+	if (rc != 1)
+		return rc;
+	rc = is_folder(root, dir->z) ? 1 : 0;
+	if (rc == 1) {
+		char trash[64];
+		(void)snprintf(trash, sizeof(trash), TRASH "%016" PRIx64, rand_u64());
+		if (sys_renameat(root, dir->z, root, trash) < 0)
+			rc = err_sys(e, errno, "rename %s/%s", f->path, dir->z);
+		else if (maildir_sync(root, f->path, "", e) < 0 || empty_trash(root, f->path, e) < 0)
+			rc = -1;
+	}
+	leave(root, lock);
+	return rc;
+}
+
+/* --- subscriptions, list ------------------------------------------------------------------------------ */
+
+int maildir_subscribe(const struct folders *f, struct sv name, bool on, struct err *e)
+{
+	int root, lock, rc = enter(f, &root, &lock, e);
+	if (rc != 1)
+		return rc < 0 ? -1 : err_set(e, ERR_TEMP, "%s does not exist", f->path);
+	struct dotlock dot;
+	struct buf old, new;
+	buf_init(&old, SUBSCRIPTIONS_FILE_MAX);
+	buf_init(&new, SUBSCRIPTIONS_FILE_MAX);
+	rc = dotlock_take(&dot, root, f->path, SUBS ".lock", f->lock_timeout_ms, e);
+	if (rc == 0) {
+		rc = slurp(root, f->path, SUBS, &old, e);
+		if (rc == 0)
+			rc = subscriptions_change(buf_sv(&old), name, on, &new);
+		if (rc < 0 && new.overflow)
+			err_set(e, ERR_TEMP, "too many subscriptions");
+		if (rc == 1)
+			rc = replace(root, f->path, SUBS, buf_sv(&new), e) < 0 ? -1 : 1;
+		dotlock_drop(&dot);
+	}
+	buf_free(&old);
+	buf_free(&new);
+	leave(root, lock);
+	return rc;
+}
+
+static struct folder_entry *find(struct folder_list *l, size_t sorted, struct sv name)
+{
+	size_t lo = 0, hi = sorted;
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		int c = sv_cmp(sv_z(l->v[mid].name), name);
+		if (c == 0)
+			return &l->v[mid];
+		if (c < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return NULL;
+}
+
+struct merge {
+	struct folder_list *l;
+	size_t sorted; /* entries up to here can be searched */
+};
+
+static void subscribed(void *ctx, struct sv name)
+{
+	struct merge *m = ctx;
+	if (store_name_is_inbox(name))
+		name = SV("INBOX");
+	struct folder_entry *en = find(m->l, m->sorted, name);
+	if (en)
+		en->flags |= STORE_FOLDER_SUBSCRIBED;
+	else
+		push(m->l, name, STORE_FOLDER_SUBSCRIBED);
+}
+
+/* Entries of the same name become one; parents that do not exist are put in. */
+static void unite(struct folder_list *l)
+{
+	sort(l);
+	size_t kept = 0;
+	for (size_t i = 0; i < l->n; i++) {
+		if (kept > 0 && strcmp(l->v[kept - 1].name, l->v[i].name) == 0) {
+			l->v[kept - 1].flags |= l->v[i].flags;
+			free(l->v[i].name);
+		} else {
+			l->v[kept++] = l->v[i];
+		}
+	}
+	l->n = kept;
+}
+
+static void add_parents(struct folder_list *l)
+{
+	size_t n = l->n;
+	for (size_t i = 0; i < n; i++) {
+		if (!(l->v[i].flags & STORE_FOLDER_EXISTS))
+			continue;
+		struct sv name = sv_z(l->v[i].name);
+		ptrdiff_t at;
+		while ((at = sv_rchr(name, STORE_SEPARATOR)) > 0) {
+			name = sv_upto(name, (size_t)at);
+			struct folder_entry *en = find(l, n, name);
+			bool had = en && (en->flags & STORE_FOLDER_HAS_CHILDREN);
+			if (en)
+				en->flags |= STORE_FOLDER_HAS_CHILDREN;
+			else
+				push(l, name, STORE_FOLDER_HAS_CHILDREN);
+			if (had)
+				break; /* its own parents know already */
+		}
+	}
+	unite(l);
+}
+
+static void inbox_first(struct folder_list *l)
+{
+	for (size_t i = 1; i < l->n; i++)
+		if (strcmp(l->v[i].name, "INBOX") == 0) {
+			struct folder_entry en = l->v[i];
+			memmove(&l->v[1], &l->v[0], i * sizeof(l->v[0]));
+			l->v[0] = en;
+			return;
+		}
+}
+
+int maildir_folders_list(const struct folders *f, struct folder_list *out, struct err *e)
+{
+	int root, lock, rc = enter(f, &root, &lock, e);
+	if (rc != 1)
+		return rc < 0 ? -1 : err_set(e, ERR_TEMP, "%s does not exist", f->path);
+	struct buf subs;
+	buf_init(&subs, SUBSCRIPTIONS_FILE_MAX);
+	push(out, SV("INBOX"), STORE_FOLDER_EXISTS);
+	rc = read_folders(root, f->path, out, e);
+	if (rc == 0)
+		rc = slurp(root, f->path, SUBS, &subs, e);
+	leave(root, lock);
+	if (rc == 0) {
+		sort(out);
+		struct merge m = { .l = out, .sorted = out->n };
+		subscriptions_parse(buf_sv(&subs), subscribed, &m);
+		unite(out);
+		add_parents(out);
+		inbox_first(out);
+	}
+	buf_free(&subs);
+	return rc < 0 ? -1 : 1;
+}
