@@ -272,7 +272,7 @@ static int resolve_steps(struct resolving *s, struct sv addr, struct clnt_resolv
 	size_t rounds = addr.len + 100;
 	int rc = 0;
 
-	if (buf_put_sv(&s->work, addr) < 0)
+	if (buf_put_sv(&s->work, rewrite_strip_routes(addr)) < 0)
 		return malformed(out, arena_sv(s->arena, sv_upto(addr, ADDR_MAX)));
 	while (rc == 0 && rounds-- > 0)
 		rc = resolve_round(s);

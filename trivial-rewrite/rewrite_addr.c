@@ -18,7 +18,7 @@ static ptrdiff_t route_end(struct sv s)
 	return -1;
 }
 
-static struct sv strip_routes(struct sv s)
+struct sv rewrite_strip_routes(struct sv s)
 {
 	while (s.len > 0 && s.p[0] == '@') {
 		ptrdiff_t colon = route_end(s);
@@ -59,7 +59,7 @@ int rewrite_addr(const struct rewrite_rules *r, const struct rewrite_context *c,
         bool crack, struct buf *out)
 {
 	size_t start = out->len;
-	struct sv s = strip_routes(addr);
+	struct sv s = rewrite_strip_routes(addr);
 	if (s.len == 0)
 		return 0;
 	if (sv_rchr(s, '@') < 0)

@@ -31,6 +31,9 @@ struct rewrite_context {
 	struct sv domain;
 };
 
+/* ADDR without its source routes: what stands behind the ":" of "@a,@b:user@c". */
+struct sv rewrite_strip_routes(struct sv addr);
+
 /* Append the canonical form of ADDR to OUT. CRACK: words that need quotes are searched for
  * routing operators too. An empty address stays empty. */
 MUST_USE int rewrite_addr(const struct rewrite_rules *r, const struct rewrite_context *c,

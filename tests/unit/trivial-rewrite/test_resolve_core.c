@@ -186,7 +186,7 @@ static void settings(void **state)
 	r.numeric_domain = true;
 	check(&r, &(struct one){ "u@192.0.2.1", "smtp", "[192.0.2.1]", "u@[192.0.2.1]", 0, 16 });
 	check(&r,
-	        &(struct one){ "u@127.0.0.1", "local", "[127.0.0.1]", "u@[127.0.0.1]", LOCAL, 1 });
+	        &(struct one){ "u@127.0.0.1", "local", "here.example", "u@[127.0.0.1]", LOCAL, 1 });
 	r = rules();
 	r.allow_min_user = true;
 	check(&r, &(struct one){ "-f@here.example", "local", "here.example", "-f@here.example",

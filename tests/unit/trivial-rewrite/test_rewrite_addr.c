@@ -33,7 +33,7 @@ static const struct {
 	{ "@a,@b:u@c.example", "u@c.example", ALL, false },
 	{ "@[IPv6:::1]:u@c.example", "u@c.example", ALL, false },
 	{ "@a:@b:u@c.example", "u@c.example", ALL, false },
-	{ "@a:", "@a:.domain.example", ALL, false },
+	{ "@a:", "@a:", ALL, false },
 	{ "@a,@b:u", "u@origin.example", ALL, false },
 	/* UUCP and percent forms */
 	{ "site!user", "user@site.domain.example", ALL, false },
