@@ -1,0 +1,255 @@
+/*
+ * The end of a mail's stay in active/: notifications, then away with it or back to deferred/.
+ *
+ * 1. "removed" is logged before the unlink.
+ * 2. Before a mail leaves active/ for deferred/ its marks are in the file and synced: the done-logs
+ *    that hold the same are then no longer needed.
+ * 3. A step that fails (full disk, read-only spool, no bounce service) is tried again, and the mail
+ *    stays where it is meanwhile.
+ */
+#include <errno.h>
+#include <sys/stat.h>
+
+#include "lib/clnt/clnt_bounce.h"
+#include "lib/sys/clock.h"
+#include "lib/sys/log.h"
+#include "lib/sys/sys.h"
+#include "qmgr/qmgr.h"
+
+#define REMOVE_BATCH    32
+#define RETRY_AFTER_MS  (10 * 1000)
+
+struct away_job {
+	struct message *m;
+	enum queue_name to;   /* deferred or corrupt */
+	bool sync;
+	bool set_warned;
+	int64_t retry_at_s;   /* 0: leave the file's times */
+	int rc;               /* 1, 0 the file is gone, -1 */
+	struct err e;
+};
+
+struct remove_job {
+	struct message *m[REMOVE_BATCH];
+	int rc[REMOVE_BATCH];
+	struct err e[REMOVE_BATCH];
+	size_t n;
+};
+
+/* Write the marks into the file, wherever the admin has put it meanwhile. 1, 0 gone, -1. */
+static int put_marks(struct away_job *j, int *fd_out)
+{
+	struct message *m = j->m;
+	struct queue *q = &m->qm->q;
+	int fd;
+	int rc = queue_open_mail(q, QUEUE_DIR_ACTIVE, sv_z(m->id), O_RDWR, &fd, &j->e);
+	if (rc == 0)
+		rc = queue_open_mail(q, QUEUE_DIR_HOLD, sv_z(m->id), O_RDWR, &fd, &j->e);
+	if (rc != 1)
+		return rc;
+	for (size_t i = 0; i < m->nmarks && rc == 1; i++)
+		if (queue_mail_mark(fd, m->marks[i].offset, m->marks[i].cell, &j->e) < 0)
+			rc = -1;
+	if (rc == 1 && j->sync && m->nmarks > 0 && sys_fdatasync(fd) < 0)
+		rc = err_sys(&j->e, errno, "sync of the queue file");
+	if (rc != 1 || !fd_out)
+		sys_close(fd);
+	else
+		*fd_out = fd;
+	return rc;
+}
+
+static void marks_only(void *rec)
+{
+	struct away_job *j = rec;
+	j->rc = put_marks(j, NULL);
+}
+
+int message_write_marks(struct message *m, bool sync, struct err *e)
+{
+	struct away_job j = { .m = m, .sync = sync };
+	size_t n = m->nmarks;
+	fiber_offload(FIBER_POOL_DURABLE, marks_only, &j);
+	if (j.rc < 0) {
+		*e = j.e;
+		return -1;
+	}
+	/* what came meanwhile stays for the next time */
+	memmove(m->marks, m->marks + n, (m->nmarks - n) * sizeof(*m->marks));
+	m->nmarks -= n;
+	return 0;
+}
+
+static void away(void *rec)
+{
+	struct away_job *j = rec;
+	struct message *m = j->m;
+	int fd;
+	j->rc = put_marks(j, &fd);
+	if (j->rc != 1)
+		return;
+	if (j->set_warned && sys_fchmod(fd, 0700) < 0)
+		log_warn("%s: cannot note that its sender was warned: %m", m->id);
+	if (j->retry_at_s > 0) {
+		const struct timespec t[2] = { { .tv_sec = j->retry_at_s }, { .tv_sec = j->retry_at_s } };
+		if (futimens(fd, t) < 0)
+			log_warn("%s: cannot set the time of its next delivery attempt: %m", m->id);
+	}
+	sys_close(fd);
+	j->rc = queue_move(&m->qm->q, QUEUE_DIR_ACTIVE, j->to, sv_z(m->id), &j->e);
+}
+
+static void remove_files(void *rec)
+{
+	struct remove_job *j = rec;
+	for (size_t i = 0; i < j->n; i++)
+		j->rc[i] = queue_remove(&j->m[i]->qm->q, QUEUE_DIR_ACTIVE, sv_z(j->m[i]->id), &j->e[i]);
+}
+
+void message_finish(struct message *m)
+{
+	m->finishing = true;
+	list_push(&m->qm->finish, &m->finish);
+	fiber_event_set(m->qm->finished);
+}
+
+static void again_fiber(void *arg)
+{
+	struct message *m = arg;
+	struct qmgr *qm = m->qm;
+	if (fiber_sleep(RETRY_AFTER_MS) == 1) {
+		list_push(&qm->finish, &m->finish);
+		fiber_event_set(qm->finished);
+	}
+}
+
+static void finish_again(struct message *m, const struct err *e)
+{
+	log_warn("%s: %s; trying again in %d s", m->id, e->text, RETRY_AFTER_MS / 1000);
+	if (!fiber_spawn("again", 0, again_fiber, m))
+		log_warn("%s: stays in active/ until qmgr starts anew", m->id);
+}
+
+static void gone(struct message *m)
+{
+	message_logs_release(m);
+	message_forget(m);
+}
+
+static int flush(struct message *m, const char *kind)
+{
+	const struct queue_mail *mail = &m->mail;
+	const struct clnt_bounce_mail b = { .queue_id = sv_z(m->id), .nonce = mail->h.nonce,
+		.sender = mail->facts.sender, .envid = mail->facts.envid, .ret = mail->facts.ret,
+		.smtputf8 = (mail->h.mail_flags & QUEUE_MAIL_SMTPUTF8) != 0, .body_type = mail->facts.body_type,
+		.content_offset = mail->h.content_offset, .content_size = mail->h.content_size,
+		.arrival_us = mail->h.arrival_us };
+	struct err e = ERR_INIT;
+	int rc = message_file_get(m, &e);
+	if (rc == 0) {
+		rc = clnt_bounce_flush(m->qm->bounce, kind, &b, mail->fd, fiber_deadline(QMGR_BOUNCE_MS), &e);
+		message_file_put(m);
+	}
+	if (rc < 0)
+		log_warn("%s: %s notification not sent yet: %s", m->id, kind, e.text);
+	return rc < 0 ? -1 : 0;
+}
+
+static bool delay_warning_due(const struct message *m)
+{
+	long after = m->qm->p.delay_warning_time;
+	return m->deferred && !m->warned && after > 0 && m->mail.facts.sender.len > 0 &&
+	       clock_wall_s() - m->mail.h.arrival_us / 1000000 >= after;
+}
+
+/* What the sender is to be told. A notification that could not be sent keeps the mail. */
+static void notify(struct message *m)
+{
+	if (m->bounced) {
+		if (m->expired)
+			log_info("%s: from=<%.*s>, status=expired, returned to sender", m->id,
+				SV_ARG(m->mail.facts.sender));
+		if (flush(m, "bounce") == 0)
+			m->bounced = m->expired = false;
+		else
+			m->deferred = true;
+	}
+	if (m->traced) {
+		if (flush(m, "trace") == 0)
+			m->traced = false;
+		else
+			m->deferred = true;
+	}
+	if (delay_warning_due(m) && flush(m, "delay") == 0)
+		m->warned = m->warn_now = true;
+}
+
+static void put_aside(struct message *m)
+{
+	const struct params_qmgr *p = &m->qm->p;
+	int64_t now = clock_wall_s();
+	int64_t delay = now - m->mail.h.arrival_us / 1000000;
+	if (delay > p->maximal_backoff_time)
+		delay = p->maximal_backoff_time;
+	if (delay < p->minimal_backoff_time)
+		delay = p->minimal_backoff_time;
+	struct away_job j = { .m = m, .to = m->corrupt ? QUEUE_DIR_CORRUPT : QUEUE_DIR_DEFERRED, .sync = true,
+		.set_warned = m->warn_now, .retry_at_s = now + delay };
+	fiber_offload(FIBER_POOL_DURABLE, away, &j);
+	if (j.rc < 0) {
+		finish_again(m, &j.e);
+		return;
+	}
+	if (m->corrupt)
+		log_warn("%s: moved to corrupt/: its list of recipients is damaged", m->id);
+	else if (j.rc == 0)
+		log_info("%s: no longer in active/: held or removed by the administrator", m->id);
+	gone(m);
+}
+
+/* Remove M and what else is plainly done. */
+static void remove_some(struct message *m)
+{
+	struct qmgr *qm = m->qm;
+	struct remove_job j = { .n = 1, .m = { m } };
+	LIST_FOREACH_SAFE (n, &qm->finish) {
+		struct message *other = CONTAINER_OF(n, struct message, finish);
+		if (j.n == REMOVE_BATCH)
+			break;
+		if (other->deferred || other->corrupt || other->bounced || other->traced)
+			continue;
+		list_remove(&qm->finish, n);
+		j.m[j.n++] = other;
+	}
+	for (size_t i = 0; i < j.n; i++)
+		log_info("%s: removed", j.m[i]->id);
+	fiber_offload(FIBER_POOL_DURABLE, remove_files, &j);
+	for (size_t i = 0; i < j.n; i++) {
+		if (j.rc[i] < 0)
+			finish_again(j.m[i], &j.e[i]);
+		else
+			gone(j.m[i]);
+	}
+}
+
+void qmgr_finish_fiber(void *arg)
+{
+	struct qmgr *qm = arg;
+	for (;;) {
+		struct list_node *n = list_pop(&qm->finish);
+		if (!n) {
+			fiber_event_clear(qm->finished);
+			if (fiber_event_wait(qm->finished, FIBER_FOREVER) < 0)
+				return;
+			continue;
+		}
+		struct message *m = CONTAINER_OF(n, struct message, finish);
+		qm->busy_fibers++;
+		notify(m);
+		if (m->deferred || m->corrupt)
+			put_aside(m);
+		else
+			remove_some(m);
+		qm->busy_fibers--;
+	}
+}

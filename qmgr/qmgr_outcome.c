@@ -1,0 +1,152 @@
+/*
+ * What became of recipients: first the logs of bounce(8), then the mark in memory, which reaches the
+ * queue file before the mail leaves active/ other than by removal.
+ *
+ * A recipient counts as bounced only when the bounce log durably knows of it; when bounce cannot say so
+ * the recipient is deferred, and its next failure is reported then.
+ */
+#include "lib/clnt/clnt_bounce.h"
+#include "lib/sys/clock.h"
+#include "lib/sys/log.h"
+#include "qmgr/qmgr.h"
+
+static void mark(struct message *m, uint64_t offset, enum queue_cell cell)
+{
+	if (m->nmarks == m->marks_cap) {
+		m->marks_cap = m->marks_cap ? m->marks_cap * 2 : 8;
+		m->marks = mem_realloc(m->marks, m->marks_cap * sizeof(*m->marks));
+	}
+	m->marks[m->nmarks++] = (struct mark){ offset, cell };
+}
+
+static bool wants(uint32_t notify, uint32_t bit)
+{
+	/* RFC 3461 4.1: without NOTIFY failures are reported, delays may be */
+	return notify == 0 ? bit != QUEUE_NOTIFY_SUCCESS : (notify & bit) != 0;
+}
+
+static bool has_expired(const struct message *m)
+{
+	const struct params_qmgr *p = &m->qm->p;
+	long limit = m->mail.facts.sender.len > 0 ? p->maximal_queue_lifetime : p->bounce_queue_lifetime;
+	return clock_wall_s() - m->mail.h.arrival_us / 1000000 >= limit;
+}
+
+/* Send the outcomes of kind RESULT that want NOTIFY to the log; 1 or -1. */
+static int append(struct message *m, const struct outcome *o, size_t n, const char *log, const char *action,
+	enum queue_result result, uint32_t notify, struct err *e)
+{
+	struct clnt_bounce_item *items = mem_array(n, sizeof(*items));
+	size_t count = 0;
+	int rc = 1;
+	for (size_t i = 0; i < n; i++) {
+		const struct rcpt *r = o[i].rcpt;
+		if (o[i].result != result || !wants(r->notify, notify))
+			continue;
+		items[count++] = (struct clnt_bounce_item){ .offset = r->offset, .recipient = r->address,
+			.original = r->original, .orcpt = r->orcpt, .notify = r->notify, .action = sv_z(action),
+			.dsn = o[i].dsn, .text = o[i].text, .remote_mta = o[i].remote_mta,
+			.diagnostic = o[i].diagnostic };
+	}
+	if (count > 0)
+		rc = clnt_bounce_append(m->qm->bounce, log, sv_z(m->id), m->mail.h.nonce, items, count,
+			clock_wall_s(), fiber_deadline(QMGR_BOUNCE_MS), e);
+	free(items);
+	return rc;
+}
+
+static size_t count_of(const struct outcome *o, size_t n, enum queue_result result)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < n; i++)
+		count += o[i].result == result;
+	return count;
+}
+
+/* soft_bounce makes failures temporary, age makes waiting a failure. */
+static void adjust(struct message *m, struct outcome *o, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (o[i].result == QUEUE_BOUNCED && m->qm->core.soft_bounce)
+			o[i].result = QUEUE_DEFERRED;
+	if (count_of(o, n, QUEUE_DEFERRED) == 0 || !has_expired(m))
+		return;
+	m->expired = true;
+	for (size_t i = 0; i < n; i++)
+		if (o[i].result == QUEUE_DEFERRED)
+			o[i].result = QUEUE_BOUNCED;
+}
+
+static void write_logs(struct message *m, struct outcome *o, size_t n)
+{
+	struct err e = ERR_INIT;
+	if (count_of(o, n, QUEUE_BOUNCED) > 0) {
+		m->bounced = true;
+		if (append(m, o, n, "bounce", "failed", QUEUE_BOUNCED, QUEUE_NOTIFY_FAILURE, &e) < 0) {
+			log_warn("%s: cannot write down failed recipients, deferring them: %s", m->id, e.text);
+			for (size_t i = 0; i < n; i++)
+				if (o[i].result == QUEUE_BOUNCED)
+					o[i].result = QUEUE_DEFERRED;
+		}
+	}
+	if (count_of(o, n, QUEUE_DEFERRED) > 0) {
+		m->deferred = true;
+		if (append(m, o, n, "defer", "delayed", QUEUE_DEFERRED, QUEUE_NOTIFY_DELAY, &e) < 0)
+			log_warn("%s: reasons for waiting are not in defer/: %s", m->id, e.text);
+	}
+	bool success = false;
+	for (size_t i = 0; i < n; i++)
+		success |= o[i].result == QUEUE_DELIVERED && wants(o[i].rcpt->notify, QUEUE_NOTIFY_SUCCESS);
+	if (success) {
+		if (append(m, o, n, "trace", "delivered", QUEUE_DELIVERED, QUEUE_NOTIFY_SUCCESS, &e) < 0)
+			log_warn("%s: success that the sender wanted to know of is not in trace/: %s", m->id, e.text);
+		else
+			m->traced = true;
+	}
+}
+
+static void rcpt_free(struct message *m, struct rcpt *r)
+{
+	struct batch *b = r->batch;
+	m->live--;
+	m->qm->nrcpts--;
+	if (--b->live == 0) {
+		arena_free(&b->arena);
+		free(b);
+	}
+}
+
+void message_outcomes(struct message *m, struct outcome *o, size_t n)
+{
+	struct qmgr *qm = m->qm;
+	adjust(m, o, n);
+	write_logs(m, o, n);
+	for (size_t i = 0; i < n; i++) {
+		if (o[i].result == QUEUE_DELIVERED)
+			mark(m, o[i].rcpt->offset, QUEUE_CELL_DELIVERED);
+		else if (o[i].result == QUEUE_BOUNCED)
+			mark(m, o[i].rcpt->offset, QUEUE_CELL_BOUNCED);
+	}
+	for (size_t i = 0; i < n; i++)
+		rcpt_free(m, o[i].rcpt);
+	fiber_event_set(qm->room);
+	message_check(m);
+}
+
+void entry_defer(struct entry *en, const char *reason, bool log)
+{
+	struct message *m = en->msg;
+	size_t n = en->en.nrcpts, i = 0;
+	struct outcome *o = mem_array(n, sizeof(*o));
+	struct sv text = sv_z(reason);
+	struct sv dsn = sv_take_word(&text);
+
+	for (struct rcpt *r = en->first; r; r = r->next) {
+		o[i++] = (struct outcome){ .rcpt = r, .result = QUEUE_DEFERRED, .dsn = dsn, .text = text };
+		if (log)
+			qmgr_log_rcpt(m, r, DELIVER_DEFERRED, dsn, text);
+	}
+	free(en);
+	message_outcomes(m, o, n);
+	free(o);
+}

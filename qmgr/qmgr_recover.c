@@ -1,0 +1,333 @@
+/*
+ * At start: what an earlier qmgr and its agents left.
+ *
+ * 1. Results in done-logs go into queue files before anything is scheduled. A delivered recipient is
+ *    marked; a failed one is first written to the bounce log, as it would have been then. When bounce
+ *    cannot take it, the recipient stays as it was: its agent will refuse it again.
+ * 2. A done-log is removed after the queue files that it changed are synced.
+ * 3. Everything in active/ goes back to incoming/.
+ * 4. done/clean-stop exists only between a stop after which nothing was left open and the next start. It
+ *    holds the time before which mails must still be looked upon as perhaps delivered. When it is missing
+ *    all mails that arrived up to now are. It is gone, durably, before the first delivery.
+ */
+#include <errno.h>
+
+#include "lib/base/num.h"
+#include "lib/clnt/clnt_bounce.h"
+#include "lib/sys/clock.h"
+#include "lib/sys/log.h"
+#include "lib/sys/sys.h"
+#include "qmgr/qmgr.h"
+
+#define CLEAN_NAME   "clean-stop"
+#define CLEAN_PATH   "done/" CLEAN_NAME
+#define RECORDS_MAX  200000 /* of one done-log; a connection makes far fewer */
+
+/* A failure that a done-log tells of, with what its bounce log entry needs. */
+struct failure {
+	struct failure *next;
+	struct sv id;
+	uint64_t nonce;
+	struct clnt_bounce_item item;
+	int64_t time_s;
+	bool silent; /* the sender does not want to know */
+};
+
+struct fold {
+	struct qmgr *qm;
+	const char *name;
+	struct arena arena;
+	struct failure *failures, **tail;
+	/* the queue file at hand */
+	char id[QUEUE_ID_MAX + 1];
+	int fd;
+	struct queue_mail mail;
+	bool open, dirty;
+	size_t records, folded;
+	int rc;
+	struct err e;
+};
+
+static void close_mail(struct fold *f)
+{
+	if (f->fd < 0)
+		return;
+	if (f->dirty && sys_fdatasync(f->fd) < 0)
+		f->rc = err_sys(&f->e, errno, "%s: sync of the queue file", f->id);
+	if (f->open)
+		queue_mail_close(&f->mail);
+	sys_close(f->fd);
+	f->fd = -1;
+	f->open = f->dirty = false;
+	f->id[0] = '\0';
+}
+
+/* Have the mail of that id open. False: there is none any more, or it cannot be read. */
+static bool open_mail(struct fold *f, struct sv id)
+{
+	enum queue_name where;
+	struct err e;
+	if (f->id[0] && sv_eqz(id, f->id))
+		return f->open;
+	close_mail(f);
+	if (sv_copyz(id, f->id, sizeof(f->id)) < 0)
+		return false;
+	int rc = queue_find(&f->qm->q, id, &where, &f->e);
+	if (rc == 1)
+		rc = queue_open_mail(&f->qm->q, where, id, O_RDWR, &f->fd, &f->e);
+	if (rc < 0)
+		f->rc = -1;
+	if (rc != 1) {
+		f->fd = -1;
+		return false;
+	}
+	rc = queue_mail_open(&f->mail, f->fd, &e);
+	f->open = rc == QUEUE_FILE_OK;
+	if (rc < 0) {
+		f->rc = -1;
+		f->e = e;
+	}
+	return f->open;
+}
+
+static void keep_failure(struct fold *f, const struct done_record *r, const struct queue_rcpt *q)
+{
+	struct arena *a = &f->arena;
+	struct failure *x = arena_alloc(a, sizeof(*x));
+	if (!x)
+		return;
+	x->id = arena_sv(a, r->id);
+	x->nonce = r->nonce;
+	x->time_s = r->time_us / 1000000;
+	x->silent = q->notify != 0 && !(q->notify & QUEUE_NOTIFY_FAILURE);
+	x->item = (struct clnt_bounce_item){ .offset = r->offset, .recipient = arena_sv(a, q->address),
+		.original = arena_sv(a, q->original), .orcpt = arena_sv(a, q->orcpt), .notify = q->notify,
+		.action = SV("failed"), .dsn = arena_sv(a, r->dsn), .text = arena_sv(a, r->text),
+		.remote_mta = SV_NONE, .diagnostic = SV_NONE };
+	if (a->exhausted)
+		return;
+	*f->tail = x;
+	f->tail = &x->next;
+}
+
+static void set_cell(struct fold *f, uint64_t offset, enum queue_cell cell)
+{
+	if (queue_mail_mark(f->fd, offset, cell, &f->e) < 0) {
+		f->rc = -1;
+		return;
+	}
+	f->dirty = true;
+	f->folded++;
+}
+
+static bool fold_record(void *ctx, const struct done_record *r)
+{
+	struct fold *f = ctx;
+	struct queue_rcpt_cursor c;
+	struct queue_rcpt q;
+	struct err e;
+
+	if (f->records++ >= RECORDS_MAX)
+		return false;
+	if (r->result == QUEUE_DEFERRED || !open_mail(f, r->id) || f->mail.h.nonce != r->nonce)
+		return f->rc >= 0;
+	/* the offset comes from a less trusted process: it must be that of a recipient */
+	if (r->offset < f->mail.h.rcpt_offset || r->offset >= f->mail.file_size)
+		return true;
+	queue_rcpt_start(&c, &f->mail, r->offset);
+	if (queue_rcpt_next(&c, &q, &e) == 1 && q.cell == QUEUE_CELL_PENDING) {
+		if (r->result == QUEUE_DELIVERED)
+			set_cell(f, r->offset, QUEUE_CELL_DELIVERED);
+		else if (!f->qm->core.soft_bounce)
+			keep_failure(f, r, &q);
+	}
+	queue_rcpt_end(&c);
+	return f->rc >= 0;
+}
+
+static void fold_log(void *rec)
+{
+	struct fold *f = rec;
+	int fd;
+	f->rc = done_log_open(&f->qm->q, f->name, &fd, &f->e);
+	if (f->rc != 1)
+		return;
+	int rc = done_log_read(fd, fold_record, f, &f->e);
+	sys_close(fd);
+	close_mail(f);
+	if (rc < 0)
+		f->rc = -1;
+}
+
+static void mark_failures(void *rec)
+{
+	struct fold *f = rec;
+	f->rc = 1;
+	for (const struct failure *x = f->failures; x && f->rc > 0; x = x->next)
+		if (x->item.action.len > 0 && open_mail(f, x->id) && f->mail.h.nonce == x->nonce)
+			set_cell(f, x->item.offset, QUEUE_CELL_BOUNCED);
+	close_mail(f);
+}
+
+static void drop_log(void *rec)
+{
+	struct fold *f = rec;
+	f->rc = done_log_remove(&f->qm->q, f->name, &f->e);
+}
+
+/* One done-log into queue files. 0, or -1: it must be tried again before mail is scheduled. */
+static int fold_one(struct qmgr *qm, const char *name, struct err *e)
+{
+	struct fold f = { .qm = qm, .name = name, .fd = -1 };
+	struct err why = ERR_INIT;
+	f.tail = &f.failures;
+	arena_init(&f.arena, 256u << 20);
+	fiber_offload(FIBER_POOL_DURABLE, fold_log, &f);
+	for (struct failure *x = f.failures; x && f.rc >= 0; x = x->next)
+		if (!x->silent && clnt_bounce_append(qm->bounce, "bounce", x->id, x->nonce, &x->item, 1, x->time_s,
+					  fiber_deadline(QMGR_BOUNCE_MS), &why) < 0) {
+			log_warn("%.*s: a failed recipient will be tried once more: %s", SV_ARG(x->id), why.text);
+			x->item.action = SV_NONE;
+		}
+	if (f.rc >= 0 && f.failures)
+		fiber_offload(FIBER_POOL_DURABLE, mark_failures, &f);
+	if (f.rc >= 0)
+		fiber_offload(FIBER_POOL_DURABLE, drop_log, &f);
+	if (f.rc >= 0 && f.folded > 0)
+		log_info("done-log %s: results of %zu recipients noted", name, f.folded);
+	arena_free(&f.arena);
+	if (f.rc < 0)
+		*e = f.e;
+	return f.rc < 0 ? -1 : 0;
+}
+
+struct name_list {
+	struct qmgr *qm;
+	char (*v)[DONE_LOG_NAME_MAX + 1];
+	size_t n;
+	int rc;
+	struct err e;
+};
+
+static void keep_name(void *ctx, const char *name)
+{
+	struct name_list *l = ctx;
+	if (strcmp(name, CLEAN_NAME) == 0 || strlen(name) > DONE_LOG_NAME_MAX)
+		return;
+	l->v = mem_realloc(l->v, (l->n + 1) * sizeof(*l->v));
+	memcpy(l->v[l->n++], name, strlen(name) + 1);
+}
+
+static void list_logs(void *rec)
+{
+	struct name_list *l = rec;
+	l->rc = queue_create_dirs(&l->qm->q, &l->e);
+	if (l->rc == 0)
+		l->rc = done_log_list(&l->qm->q, keep_name, l, &l->e);
+}
+
+static int sync_done_dir(struct queue *q, struct err *e)
+{
+	int fd = sys_openat(q->root, "done", O_RDONLY | O_DIRECTORY, 0);
+	int rc = fd < 0 || sys_fsync(fd) < 0 ? err_sys(e, errno, "sync of done/") : 0;
+	if (fd >= 0)
+		sys_close(fd);
+	return rc;
+}
+
+struct clean_job {
+	struct qmgr *qm;
+	int rc;
+	struct err e;
+};
+
+/* Read the marker and remove it. */
+static void clean_take(void *rec)
+{
+	struct clean_job *j = rec;
+	struct queue *q = &j->qm->q;
+	char text[32];
+	int64_t before = qmgr_wall_us();
+
+	int fd = sys_openat(q->root, CLEAN_PATH, O_RDONLY | O_NOFOLLOW, 0);
+	if (fd >= 0) {
+		ssize_t n = sys_read(fd, text, sizeof(text));
+		if (n <= 0 || num_i64(sv_n(text, (size_t)n), &before) != 1)
+			before = qmgr_wall_us();
+		sys_close(fd);
+	}
+	j->qm->suspect_before_us = before;
+	j->rc = 0;
+	if (sys_unlinkat(q->root, CLEAN_PATH, 0) < 0 && errno != ENOENT)
+		j->rc = err_sys(&j->e, errno, "remove " CLEAN_PATH);
+	else if (fd >= 0)
+		j->rc = sync_done_dir(q, &j->e);
+}
+
+static void clean_put(void *rec)
+{
+	struct clean_job *j = rec;
+	struct queue *q = &j->qm->q;
+	char text[32];
+	int n = snprintf(text, sizeof(text), "%lld", (long long)j->qm->suspect_before_us);
+	int fd = sys_openat(q->root, CLEAN_PATH, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
+	j->rc = 0;
+	if (fd < 0 || sys_write_all(fd, text, (size_t)n) < 0 || sys_fsync(fd) < 0)
+		j->rc = err_sys(&j->e, errno, "write " CLEAN_PATH);
+	if (fd >= 0)
+		sys_close(fd);
+	if (j->rc == 0)
+		j->rc = sync_done_dir(q, &j->e);
+}
+
+int qmgr_clean_write(struct qmgr *qm, struct err *e)
+{
+	struct clean_job j = { .qm = qm };
+	fiber_offload(FIBER_POOL_DURABLE, clean_put, &j);
+	if (j.rc < 0)
+		*e = j.e;
+	return j.rc;
+}
+
+/* active/ to incoming/: those mails start again. */
+static void reset_active(void *rec)
+{
+	struct clean_job *j = rec;
+	struct queue_scan scan;
+	char id[QUEUE_ID_MAX + 1];
+	struct err e;
+	int rc;
+	queue_scan_start(&scan, &j->qm->q, QUEUE_DIR_ACTIVE);
+	while ((rc = queue_scan_next(&scan, id, &e)) != 0) {
+		if (rc == 1)
+			rc = queue_move(&j->qm->q, QUEUE_DIR_ACTIVE, QUEUE_DIR_INCOMING, sv_z(id), &e);
+		if (rc < 0) {
+			j->rc = -1;
+			j->e = e;
+		}
+	}
+	queue_scan_end(&scan);
+}
+
+int qmgr_recover(struct qmgr *qm, struct err *e)
+{
+	struct name_list l = { .qm = qm };
+	struct clean_job j = { .qm = qm };
+	int rc;
+
+	fiber_offload(FIBER_POOL_DURABLE, list_logs, &l);
+	rc = l.rc;
+	if (rc < 0)
+		*e = l.e;
+	for (size_t i = 0; i < l.n && rc == 0; i++)
+		rc = fold_one(qm, l.v[i], e);
+	free(l.v);
+	if (rc < 0)
+		return -1;
+	fiber_offload(FIBER_POOL_DURABLE, clean_take, &j);
+	if (j.rc == 0)
+		fiber_offload(FIBER_POOL_DURABLE, reset_active, &j);
+	if (j.rc < 0)
+		*e = j.e;
+	return j.rc;
+}
