@@ -101,7 +101,7 @@ void qmgr_stop(struct qmgr *qm)
 		if (fiber_sleep(5) < 0)
 			break;
 	if (!qm->recovered || qm->workers > 0 || qm->busy_fibers > 0) {
-		log_info("stopped with %u deliveries running; what they do is in done-logs", qm->sched.running);
+		log_info("stopped with %zu deliveries running; what they do is in done-logs", qm->sched.running);
 		return;
 	}
 	if (settle_messages(qm, &e) < 0 || qmgr_clean_write(qm, &e) < 0)

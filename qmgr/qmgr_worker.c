@@ -96,7 +96,8 @@ static int send_request(struct worker *w, struct entry *en, struct arena *a, str
 	}
 	const int fds[] = { m->mail.fd, w->log->fd };
 	message_log_hold(m, w->log);
-	return msg_deliver_request_send(w->conn, &q, ++w->requests, fds, w->requests == 1 ? 2 : 1,
+	w->requests++;
+	return msg_deliver_request_send(w->conn, &q, w->requests, fds, w->requests == 1 ? 2 : 1,
 		fiber_deadline(SEND_MS), e);
 }
 
