@@ -29,10 +29,10 @@
 
 #define QMGR_INTAKE_FIBERS 8
 #define QMGR_FINISH_FIBERS 4
-#define QMGR_BATCH         1000        /* recipients read at once */
-#define QMGR_ARRIVALS_MAX  20000       /* ids remembered; more are found by a scan */
-#define QMGR_BACKLOG_HIGH  1000        /* arrivals waiting: no credits */
-#define QMGR_OPEN_FILES    256         /* queue files kept open */
+#define QMGR_BATCH         1000         /* recipients read at once */
+#define QMGR_ARRIVALS_MAX  20000        /* ids remembered; more are found by a scan */
+#define QMGR_BACKLOG_HIGH  1000         /* arrivals waiting: no credits */
+#define QMGR_OPEN_FILES    256          /* queue files kept open */
 #define QMGR_BOUNCE_MS     (300 * 1000) /* for an answer of bounce */
 #define QMGR_RESOLVE_MS    (300 * 1000)
 
@@ -91,14 +91,14 @@ struct message {
 	bool finishing;
 	uint64_t cursor;
 	int64_t active_us;
-	size_t live;            /* recipients in memory */
-	unsigned in_use;        /* fibers that need the open file */
-	bool suspect;           /* a delivery may have happened before */
+	size_t live;                    /* recipients in memory */
+	unsigned in_use;                /* fibers that need the open file */
+	bool suspect;                   /* a delivery may have happened before */
 	bool deferred, bounced, traced; /* outcomes, and logs that exist */
-	bool warned;            /* its sender has got the delay warning */
+	bool warned;                    /* its sender has got the delay warning */
 	bool warn_now;
 	bool expired;
-	bool corrupt;           /* its envelope turned out to be damaged */
+	bool corrupt; /* its envelope turned out to be damaged */
 	struct list jobs;
 	struct mark *marks;
 	size_t nmarks, marks_cap;
@@ -141,18 +141,18 @@ struct qmgr {
 	struct clnt_rewrite *rewrite;
 	struct list fresh, old; /* struct arrival: from incoming/, from deferred/ */
 	bool old_turn;
-	bool rescan;            /* incoming/ must be scanned: ids were dropped */
+	bool rescan;                 /* incoming/ must be scanned: ids were dropped */
 	struct fiber_event *arrived; /* something in fresh or old */
 	struct fiber_event *room;    /* less to do than before */
 	struct fiber_event *run;     /* scan now */
 	struct list flushes;
-	struct list finish;          /* struct message */
+	struct list finish; /* struct message */
 	struct fiber_event *finished;
 	struct list idle_workers;
 	unsigned workers;
-	unsigned busy_fibers;        /* intake and finish fibers at work */
+	unsigned busy_fibers; /* intake and finish fibers at work */
 	struct hash_seed seed;
-	int64_t suspect_before_us;   /* mails that arrived before may have been delivered */
+	int64_t suspect_before_us; /* mails that arrived before may have been delivered */
 	uint64_t log_seq;
 	bool recovered;
 	bool stopping;
@@ -220,8 +220,8 @@ void message_log_hold(struct message *m, struct agent_log *log);
 void message_logs_release(struct message *m);
 
 /* qmgr_log.c */
-void qmgr_log_rcpt(const struct message *m, const struct rcpt *r, enum deliver_status status, struct sv dsn,
-	struct sv text);
+void qmgr_log_rcpt(const struct message *m, const struct rcpt *r, enum deliver_status status,
+        struct sv dsn, struct sv text);
 void qmgr_log_active(const struct message *m, size_t nrcpt);
 
 #endif

@@ -21,8 +21,8 @@ struct agent_log *agent_log_new(struct qmgr *qm, struct err *e)
 {
 	struct agent_log *log = mem_alloc(sizeof(*log));
 	struct log_job j = { .qm = qm, .log = log };
-	snprintf(log->name, sizeof(log->name), "%lld-%d-%llu", (long long)clock_wall_s(), (int)getpid(),
-		(unsigned long long)qm->log_seq++);
+	snprintf(log->name, sizeof(log->name), "%lld-%d-%llu", (long long)clock_wall_s(),
+	        (int)getpid(), (unsigned long long)qm->log_seq++);
 	fiber_offload(FIBER_POOL_DURABLE, create, &j);
 	if (log->fd >= 0)
 		return log;

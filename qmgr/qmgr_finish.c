@@ -16,16 +16,16 @@
 #include "lib/sys/sys.h"
 #include "qmgr/qmgr.h"
 
-#define REMOVE_BATCH    32
-#define RETRY_AFTER_MS  (10 * 1000)
+#define REMOVE_BATCH   32
+#define RETRY_AFTER_MS (10 * 1000)
 
 struct away_job {
 	struct message *m;
-	enum queue_name to;   /* deferred or corrupt */
+	enum queue_name to; /* deferred or corrupt */
 	bool sync;
 	bool set_warned;
-	int64_t retry_at_s;   /* 0: leave the file's times */
-	int rc;               /* 1, 0 the file is gone, -1 */
+	int64_t retry_at_s; /* 0: leave the file's times */
+	int rc;             /* 1, 0 the file is gone, -1 */
 	struct err e;
 };
 
@@ -91,7 +91,8 @@ static void away(void *rec)
 	if (j->set_warned && sys_fchmod(fd, 0700) < 0)
 		log_warn("%s: cannot note that its sender was warned: %m", m->id);
 	if (j->retry_at_s > 0) {
-		const struct timespec t[2] = { { .tv_sec = j->retry_at_s }, { .tv_sec = j->retry_at_s } };
+		const struct timespec t[2] = { { .tv_sec = j->retry_at_s },
+			{ .tv_sec = j->retry_at_s } };
 		if (futimens(fd, t) < 0)
 			log_warn("%s: cannot set the time of its next delivery attempt: %m", m->id);
 	}
@@ -103,7 +104,8 @@ static void remove_files(void *rec)
 {
 	struct remove_job *j = rec;
 	for (size_t i = 0; i < j->n; i++)
-		j->rc[i] = queue_remove(&j->m[i]->qm->q, QUEUE_DIR_ACTIVE, sv_z(j->m[i]->id), &j->e[i]);
+		j->rc[i] = queue_remove(
+		        &j->m[i]->qm->q, QUEUE_DIR_ACTIVE, sv_z(j->m[i]->id), &j->e[i]);
 }
 
 void message_finish(struct message *m)
@@ -139,15 +141,21 @@ static void gone(struct message *m)
 static int flush(struct message *m, const char *kind)
 {
 	const struct queue_mail *mail = &m->mail;
-	const struct clnt_bounce_mail b = { .queue_id = sv_z(m->id), .nonce = mail->h.nonce,
-		.sender = mail->facts.sender, .envid = mail->facts.envid, .ret = mail->facts.ret,
-		.smtputf8 = (mail->h.mail_flags & QUEUE_MAIL_SMTPUTF8) != 0, .body_type = mail->facts.body_type,
-		.content_offset = mail->h.content_offset, .content_size = mail->h.content_size,
+	const struct clnt_bounce_mail b = { .queue_id = sv_z(m->id),
+		.nonce = mail->h.nonce,
+		.sender = mail->facts.sender,
+		.envid = mail->facts.envid,
+		.ret = mail->facts.ret,
+		.smtputf8 = (mail->h.mail_flags & QUEUE_MAIL_SMTPUTF8) != 0,
+		.body_type = mail->facts.body_type,
+		.content_offset = mail->h.content_offset,
+		.content_size = mail->h.content_size,
 		.arrival_us = mail->h.arrival_us };
 	struct err e = ERR_INIT;
 	int rc = message_file_get(m, &e);
 	if (rc == 0) {
-		rc = clnt_bounce_flush(m->qm->bounce, kind, &b, mail->fd, fiber_deadline(QMGR_BOUNCE_MS), &e);
+		rc = clnt_bounce_flush(
+		        m->qm->bounce, kind, &b, mail->fd, fiber_deadline(QMGR_BOUNCE_MS), &e);
 		message_file_put(m);
 	}
 	if (rc < 0)
@@ -168,7 +176,7 @@ static void notify(struct message *m)
 	if (m->bounced) {
 		if (m->expired)
 			log_info("%s: from=<%.*s>, status=expired, returned to sender", m->id,
-				SV_ARG(m->mail.facts.sender));
+			        SV_ARG(m->mail.facts.sender));
 		if (flush(m, "bounce") == 0)
 			m->bounced = m->expired = false;
 		else
@@ -193,8 +201,11 @@ static void put_aside(struct message *m)
 		delay = p->maximal_backoff_time;
 	if (delay < p->minimal_backoff_time)
 		delay = p->minimal_backoff_time;
-	struct away_job j = { .m = m, .to = m->corrupt ? QUEUE_DIR_CORRUPT : QUEUE_DIR_DEFERRED, .sync = true,
-		.set_warned = m->warn_now, .retry_at_s = now + delay };
+	struct away_job j = { .m = m,
+		.to = m->corrupt ? QUEUE_DIR_CORRUPT : QUEUE_DIR_DEFERRED,
+		.sync = true,
+		.set_warned = m->warn_now,
+		.retry_at_s = now + delay };
 	fiber_offload(FIBER_POOL_DURABLE, away, &j);
 	if (j.rc < 0) {
 		finish_again(m, &j.e);

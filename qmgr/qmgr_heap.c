@@ -41,13 +41,13 @@ static void sift_down(struct heap *h, size_t i, struct heap_node *n)
 	place(h, i, n);
 }
 
-void heap_free(struct heap *h)
+void qheap_free(struct heap *h)
 {
 	free(h->v);
 	*h = (struct heap){ 0 };
 }
 
-void heap_put(struct heap *h, struct heap_node *n, uint64_t key)
+void qheap_put(struct heap *h, struct heap_node *n, uint64_t key)
 {
 	if (h->n == h->cap) {
 		h->cap = h->cap ? h->cap * 2 : 8;
@@ -59,7 +59,7 @@ void heap_put(struct heap *h, struct heap_node *n, uint64_t key)
 	sift_up(h, h->n - 1, n);
 }
 
-void heap_remove(struct heap *h, struct heap_node *n)
+void qheap_remove(struct heap *h, struct heap_node *n)
 {
 	if (n->at == 0)
 		return;
@@ -74,7 +74,7 @@ void heap_remove(struct heap *h, struct heap_node *n)
 		sift_down(h, i, last);
 }
 
-struct heap_node *heap_min(const struct heap *h)
+struct heap_node *qheap_min(const struct heap *h)
 {
 	return h->n > 0 ? h->v[0] : NULL;
 }

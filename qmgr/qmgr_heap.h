@@ -23,10 +23,10 @@ struct heap {
 	uint64_t seq;
 };
 
-void heap_free(struct heap *h); /* the array only */
-void heap_put(struct heap *h, struct heap_node *n, uint64_t key);
+void qheap_free(struct heap *h); /* the array only */
+void qheap_put(struct heap *h, struct heap_node *n, uint64_t key);
 /* N may be in no heap. */
-void heap_remove(struct heap *h, struct heap_node *n);
-struct heap_node *heap_min(const struct heap *h); /* NULL: empty */
+void qheap_remove(struct heap *h, struct heap_node *n);
+struct heap_node *qheap_min(const struct heap *h); /* NULL: empty */
 
 #endif

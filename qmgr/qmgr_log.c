@@ -18,16 +18,20 @@ void qmgr_log_active(const struct message *m, size_t nrcpt)
 	if (addr_quote(&from, m->mail.facts.sender) < 0)
 		buf_put_sv(&from, m->mail.facts.sender);
 	log_info("%s: from=<%s>, size=%llu, nrcpt=%zu (queue active)", m->id, buf_z(&from),
-		(unsigned long long)m->mail.h.content_size, nrcpt);
+	        (unsigned long long)m->mail.h.content_size, nrcpt);
 	buf_free(&from);
 }
 
-void qmgr_log_rcpt(const struct message *m, const struct rcpt *r, enum deliver_status status, struct sv dsn,
-	struct sv text)
+void qmgr_log_rcpt(const struct message *m, const struct rcpt *r, enum deliver_status status,
+        struct sv dsn, struct sv text)
 {
 	int64_t now = qmgr_wall_us();
-	struct deliver_rcpt d = { .recipient = r->address, .original = r->original, .status = status, .text = text };
-	struct deliver_times t = { .arrival_us = m->mail.h.arrival_us, .active_us = m->active_us, .begin_us = now,
+	struct deliver_rcpt d = {
+		.recipient = r->address, .original = r->original, .status = status, .text = text
+	};
+	struct deliver_times t = { .arrival_us = m->mail.h.arrival_us,
+		.active_us = m->active_us,
+		.begin_us = now,
 		.done_us = now };
 	struct buf line;
 	if (dsn_parse(dsn, &d.dsn, NULL) != 1)

@@ -40,7 +40,8 @@ struct take_job {
 	struct err e;
 };
 
-/* Copy the next recipients that wait out of the queue file. Runs in a thread; the message is busy. */
+/* Copy the next recipients that wait out of the queue file. Runs in a thread; the message is busy.
+ */
 static void read_rcpts(void *rec)
 {
 	struct read_job *j = rec;
@@ -99,12 +100,14 @@ static void take_bad(struct take_job *j, int fd, int status)
 	if (status == QUEUE_FILE_INCOMPLETE) {
 		int settled = queue_mail_settled(fd, &e);
 		j->result = TAKE_BUSY;
-		if (settled == 1 && sys_fstat(fd, &st) == 0 && clock_wall_s() - st.st_mtime > QUEUE_STALE_S &&
-			queue_remove(q, j->a->from, id, &e) == 1)
+		if (settled == 1 && sys_fstat(fd, &st) == 0 &&
+		        clock_wall_s() - st.st_mtime > QUEUE_STALE_S &&
+		        queue_remove(q, j->a->from, id, &e) == 1)
 			j->result = TAKE_REMOVED;
 	} else if (status == QUEUE_FILE_CORRUPT || status == QUEUE_FILE_UNKNOWN) {
 		bool corrupt = status == QUEUE_FILE_CORRUPT;
-		int rc = queue_move(q, j->a->from, corrupt ? QUEUE_DIR_CORRUPT : QUEUE_DIR_HOLD, id, &e);
+		int rc = queue_move(
+		        q, j->a->from, corrupt ? QUEUE_DIR_CORRUPT : QUEUE_DIR_HOLD, id, &e);
 		if (rc == 1)
 			j->result = corrupt ? TAKE_CORRUPT : TAKE_UNKNOWN;
 		else if (rc == 0)
@@ -209,7 +212,8 @@ static void reopen(void *rec)
 {
 	struct take_job *j = rec;
 	int fd;
-	int rc = queue_open_mail(&j->m->qm->q, QUEUE_DIR_ACTIVE, sv_z(j->m->id), O_RDONLY, &fd, &j->e);
+	int rc = queue_open_mail(
+	        &j->m->qm->q, QUEUE_DIR_ACTIVE, sv_z(j->m->id), O_RDONLY, &fd, &j->e);
 	if (rc == 0)
 		err_set(&j->e, ERR_TEMP, "the queue file is no longer in active/");
 	if (rc != 1)
@@ -336,11 +340,12 @@ static void report_bad(const struct take_job *j)
 	const char *id = j->m->id, *from = queue_dir_name(j->a->from);
 	switch (j->result) {
 	case TAKE_REMOVED:
-		log_info("%s: removed a mail in %s/ that was never finished nor acknowledged", id, from);
+		log_info("%s: removed a mail in %s/ that was never finished nor acknowledged", id,
+		        from);
 		break;
 	case TAKE_CORRUPT:
 		log_warn("%s: moved from %s/ to corrupt/: %s", id, from,
-			j->e.text[0] ? j->e.text : "it is not the mail that its name says");
+		        j->e.text[0] ? j->e.text : "it is not the mail that its name says");
 		break;
 	case TAKE_UNKNOWN: log_warn("%s: moved from %s/ to hold/: %s", id, from, j->e.text); break;
 	case TAKE_FAILED: log_warn("%s: cannot take it from %s/: %s", id, from, j->e.text); break;
@@ -375,8 +380,8 @@ static void take_arrival(struct qmgr *qm, const struct arrival *a)
 	m->traced |= j.trace_log;
 	qmgr_log_active(m, j.read.rc == 0 ? j.read.n : m->mail.h.rcpt_count);
 	struct err e = ERR_INIT;
-	if (j.defer_log && clnt_bounce_forget(qm->bounce, "defer", sv_z(m->id), fiber_deadline(QMGR_BOUNCE_MS),
-				   &e) < 0)
+	if (j.defer_log && clnt_bounce_forget(qm->bounce, "defer", sv_z(m->id),
+	                           fiber_deadline(QMGR_BOUNCE_MS), &e) < 0)
 		log_warn("%s: old entries of defer/ stay: %s", m->id, e.text);
 	message_read_done(m, &j.read);
 }

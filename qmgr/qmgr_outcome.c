@@ -1,9 +1,9 @@
 /*
- * What became of recipients: first the logs of bounce(8), then the mark in memory, which reaches the
- * queue file before the mail leaves active/ other than by removal.
+ * What became of recipients: first the logs of bounce(8), then the mark in memory, which reaches
+ * the queue file before the mail leaves active/ other than by removal.
  *
- * A recipient counts as bounced only when the bounce log durably knows of it; when bounce cannot say so
- * the recipient is deferred, and its next failure is reported then.
+ * A recipient counts as bounced only when the bounce log durably knows of it; when bounce cannot
+ * say so the recipient is deferred, and its next failure is reported then.
  */
 #include "lib/clnt/clnt_bounce.h"
 #include "lib/sys/clock.h"
@@ -28,13 +28,14 @@ static bool wants(uint32_t notify, uint32_t bit)
 static bool has_expired(const struct message *m)
 {
 	const struct params_qmgr *p = &m->qm->p;
-	long limit = m->mail.facts.sender.len > 0 ? p->maximal_queue_lifetime : p->bounce_queue_lifetime;
+	long limit =
+	        m->mail.facts.sender.len > 0 ? p->maximal_queue_lifetime : p->bounce_queue_lifetime;
 	return clock_wall_s() - m->mail.h.arrival_us / 1000000 >= limit;
 }
 
 /* Send the outcomes of kind RESULT that want NOTIFY to the log; 1 or -1. */
-static int append(struct message *m, const struct outcome *o, size_t n, const char *log, const char *action,
-	enum queue_result result, uint32_t notify, struct err *e)
+static int append(struct message *m, const struct outcome *o, size_t n, const char *log,
+        const char *action, enum queue_result result, uint32_t notify, struct err *e)
 {
 	struct clnt_bounce_item *items = mem_array(n, sizeof(*items));
 	size_t count = 0;
@@ -43,14 +44,20 @@ static int append(struct message *m, const struct outcome *o, size_t n, const ch
 		const struct rcpt *r = o[i].rcpt;
 		if (o[i].result != result || !wants(r->notify, notify))
 			continue;
-		items[count++] = (struct clnt_bounce_item){ .offset = r->offset, .recipient = r->address,
-			.original = r->original, .orcpt = r->orcpt, .notify = r->notify, .action = sv_z(action),
-			.dsn = o[i].dsn, .text = o[i].text, .remote_mta = o[i].remote_mta,
+		items[count++] = (struct clnt_bounce_item){ .offset = r->offset,
+			.recipient = r->address,
+			.original = r->original,
+			.orcpt = r->orcpt,
+			.notify = r->notify,
+			.action = sv_z(action),
+			.dsn = o[i].dsn,
+			.text = o[i].text,
+			.remote_mta = o[i].remote_mta,
 			.diagnostic = o[i].diagnostic };
 	}
 	if (count > 0)
-		rc = clnt_bounce_append(m->qm->bounce, log, sv_z(m->id), m->mail.h.nonce, items, count,
-			clock_wall_s(), fiber_deadline(QMGR_BOUNCE_MS), e);
+		rc = clnt_bounce_append(m->qm->bounce, log, sv_z(m->id), m->mail.h.nonce, items,
+		        count, clock_wall_s(), fiber_deadline(QMGR_BOUNCE_MS), e);
 	free(items);
 	return rc;
 }
@@ -82,8 +89,10 @@ static void write_logs(struct message *m, struct outcome *o, size_t n)
 	struct err e = ERR_INIT;
 	if (count_of(o, n, QUEUE_BOUNCED) > 0) {
 		m->bounced = true;
-		if (append(m, o, n, "bounce", "failed", QUEUE_BOUNCED, QUEUE_NOTIFY_FAILURE, &e) < 0) {
-			log_warn("%s: cannot write down failed recipients, deferring them: %s", m->id, e.text);
+		if (append(m, o, n, "bounce", "failed", QUEUE_BOUNCED, QUEUE_NOTIFY_FAILURE, &e) <
+		        0) {
+			log_warn("%s: cannot write down failed recipients, deferring them: %s",
+			        m->id, e.text);
 			for (size_t i = 0; i < n; i++)
 				if (o[i].result == QUEUE_BOUNCED)
 					o[i].result = QUEUE_DEFERRED;
@@ -96,10 +105,14 @@ static void write_logs(struct message *m, struct outcome *o, size_t n)
 	}
 	bool success = false;
 	for (size_t i = 0; i < n; i++)
-		success |= o[i].result == QUEUE_DELIVERED && wants(o[i].rcpt->notify, QUEUE_NOTIFY_SUCCESS);
+		success |= o[i].result == QUEUE_DELIVERED &&
+		           wants(o[i].rcpt->notify, QUEUE_NOTIFY_SUCCESS);
 	if (success) {
-		if (append(m, o, n, "trace", "delivered", QUEUE_DELIVERED, QUEUE_NOTIFY_SUCCESS, &e) < 0)
-			log_warn("%s: success that the sender wanted to know of is not in trace/: %s", m->id, e.text);
+		if (append(m, o, n, "trace", "delivered", QUEUE_DELIVERED, QUEUE_NOTIFY_SUCCESS,
+		            &e) < 0)
+			log_warn("%s: success that the sender wanted to know of is not in trace/: "
+			         "%s",
+			        m->id, e.text);
 		else
 			m->traced = true;
 	}
@@ -142,7 +155,9 @@ void entry_defer(struct entry *en, const char *reason, bool log)
 	struct sv dsn = sv_take_word(&text);
 
 	for (struct rcpt *r = en->first; r; r = r->next) {
-		o[i++] = (struct outcome){ .rcpt = r, .result = QUEUE_DEFERRED, .dsn = dsn, .text = text };
+		o[i++] = (struct outcome){
+			.rcpt = r, .result = QUEUE_DEFERRED, .dsn = dsn, .text = text
+		};
 		if (log)
 			qmgr_log_rcpt(m, r, DELIVER_DEFERRED, dsn, text);
 	}

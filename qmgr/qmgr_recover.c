@@ -1,14 +1,15 @@
 /*
  * At start: what an earlier qmgr and its agents left.
  *
- * 1. Results in done-logs go into queue files before anything is scheduled. A delivered recipient is
- *    marked; a failed one is first written to the bounce log, as it would have been then. When bounce
- *    cannot take it, the recipient stays as it was: its agent will refuse it again.
+ * 1. Results in done-logs go into queue files before anything is scheduled. A delivered recipient
+ * is marked; a failed one is first written to the bounce log, as it would have been then. When
+ * bounce cannot take it, the recipient stays as it was: its agent will refuse it again.
  * 2. A done-log is removed after the queue files that it changed are synced.
  * 3. Everything in active/ goes back to incoming/.
- * 4. done/clean-stop exists only between a stop after which nothing was left open and the next start. It
- *    holds the time before which mails must still be looked upon as perhaps delivered. When it is missing
- *    all mails that arrived up to now are. It is gone, durably, before the first delivery.
+ * 4. done/clean-stop exists only between a stop after which nothing was left open and the next
+ * start. It holds the time before which mails must still be looked upon as perhaps delivered. When
+ * it is missing all mails that arrived up to now are. It is gone, durably, before the first
+ * delivery.
  */
 #include <errno.h>
 
@@ -19,9 +20,9 @@
 #include "lib/sys/sys.h"
 #include "qmgr/qmgr.h"
 
-#define CLEAN_NAME   "clean-stop"
-#define CLEAN_PATH   "done/" CLEAN_NAME
-#define RECORDS_MAX  200000 /* of one done-log; a connection makes far fewer */
+#define CLEAN_NAME  "clean-stop"
+#define CLEAN_PATH  "done/" CLEAN_NAME
+#define RECORDS_MAX 200000 /* of one done-log; a connection makes far fewer */
 
 /* A failure that a done-log tells of, with what its bounce log entry needs. */
 struct failure {
@@ -100,10 +101,16 @@ static void keep_failure(struct fold *f, const struct done_record *r, const stru
 	x->nonce = r->nonce;
 	x->time_s = r->time_us / 1000000;
 	x->silent = q->notify != 0 && !(q->notify & QUEUE_NOTIFY_FAILURE);
-	x->item = (struct clnt_bounce_item){ .offset = r->offset, .recipient = arena_sv(a, q->address),
-		.original = arena_sv(a, q->original), .orcpt = arena_sv(a, q->orcpt), .notify = q->notify,
-		.action = SV("failed"), .dsn = arena_sv(a, r->dsn), .text = arena_sv(a, r->text),
-		.remote_mta = SV_NONE, .diagnostic = SV_NONE };
+	x->item = (struct clnt_bounce_item){ .offset = r->offset,
+		.recipient = arena_sv(a, q->address),
+		.original = arena_sv(a, q->original),
+		.orcpt = arena_sv(a, q->orcpt),
+		.notify = q->notify,
+		.action = SV("failed"),
+		.dsn = arena_sv(a, r->dsn),
+		.text = arena_sv(a, r->text),
+		.remote_mta = SV_NONE,
+		.diagnostic = SV_NONE };
 	if (a->exhausted)
 		return;
 	*f->tail = x;
@@ -184,9 +191,11 @@ static int fold_one(struct qmgr *qm, const char *name, struct err *e)
 	arena_init(&f.arena, 256u << 20);
 	fiber_offload(FIBER_POOL_DURABLE, fold_log, &f);
 	for (struct failure *x = f.failures; x && f.rc >= 0; x = x->next)
-		if (!x->silent && clnt_bounce_append(qm->bounce, "bounce", x->id, x->nonce, &x->item, 1, x->time_s,
-					  fiber_deadline(QMGR_BOUNCE_MS), &why) < 0) {
-			log_warn("%.*s: a failed recipient will be tried once more: %s", SV_ARG(x->id), why.text);
+		if (!x->silent &&
+		        clnt_bounce_append(qm->bounce, "bounce", x->id, x->nonce, &x->item, 1,
+		                x->time_s, fiber_deadline(QMGR_BOUNCE_MS), &why) < 0) {
+			log_warn("%.*s: a failed recipient will be tried once more: %s",
+			        SV_ARG(x->id), why.text);
 			x->item.action = SV_NONE;
 		}
 	if (f.rc >= 0 && f.failures)
@@ -300,7 +309,8 @@ static void reset_active(void *rec)
 	queue_scan_start(&scan, &j->qm->q, QUEUE_DIR_ACTIVE);
 	while ((rc = queue_scan_next(&scan, id, &e)) != 0) {
 		if (rc == 1)
-			rc = queue_move(&j->qm->q, QUEUE_DIR_ACTIVE, QUEUE_DIR_INCOMING, sv_z(id), &e);
+			rc = queue_move(
+			        &j->qm->q, QUEUE_DIR_ACTIVE, QUEUE_DIR_INCOMING, sv_z(id), &e);
 		if (rc < 0) {
 			j->rc = -1;
 			j->e = e;

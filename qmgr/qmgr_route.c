@@ -6,14 +6,17 @@
 
 #define KEY_MAX 4096
 
-/* A per-transport number of main.cf; what is wrong there is said once and the built-in value used. */
-static unsigned transport_number(struct qmgr *qm, const char *transport, const char *suffix, unsigned fallback)
+/* A per-transport number of main.cf; what is wrong there is said once and the built-in value used.
+ */
+static unsigned transport_number(
+        struct qmgr *qm, const char *transport, const char *suffix, unsigned fallback)
 {
 	struct err e = ERR_INIT;
 	long v;
 	if (config_transport_int(qm->cfg, transport, suffix, &v, &e) == 0 && v >= 0 && v <= 1000000)
 		return (unsigned)v;
-	log_warn("%s%s: %s; using %u", transport, suffix, e.text[0] ? e.text : "out of range", fallback);
+	log_warn("%s%s: %s; using %u", transport, suffix, e.text[0] ? e.text : "out of range",
+	        fallback);
 	return fallback;
 }
 
@@ -28,8 +31,8 @@ static struct sched_transport *find_transport(struct qmgr *qm, struct sv name)
 		.dest_limit = transport_number(qm, t->name, "_destination_concurrency_limit", 20),
 		.rcpt_limit = transport_number(qm, t->name, "_destination_recipient_limit", 50),
 		.initial = transport_number(qm, t->name, "_initial_destination_concurrency", 5),
-		.failed_cohort_limit =
-			transport_number(qm, t->name, "_destination_concurrency_failed_cohort_limit", 1),
+		.failed_cohort_limit = transport_number(
+		        qm, t->name, "_destination_concurrency_failed_cohort_limit", 1),
 		.dest_dead_ms = qm->p.minimal_backoff_time * 1000,
 	};
 	return t;
@@ -85,7 +88,7 @@ static void enqueue(struct message *m, struct rcpt *r, struct sched_dest *d)
 	if (d->open) {
 		en = CONTAINER_OF(d->open, struct entry, en);
 		if (en->msg != m || strcmp(d->nexthop, en->en.dest->nexthop) != 0 ||
-			(limit > 0 && en->en.nrcpts >= limit))
+		        (limit > 0 && en->en.nrcpts >= limit))
 			en = NULL;
 	}
 	r->next = NULL;
@@ -104,18 +107,21 @@ static bool is_double_bounce(const struct qmgr *qm, const struct clnt_resolved *
 {
 	struct sv local, domain;
 	return (to->flags & REWRITE_LOCAL) && to->cls == REWRITE_CLASS_LOCAL &&
-	       addr_split(to->recipient, &local, &domain) && sv_ieqz(local, qm->core.double_bounce_sender);
+	       addr_split(to->recipient, &local, &domain) &&
+	       sv_ieqz(local, qm->core.double_bounce_sender);
 }
 
 /* Queue R for TO, or say why not: false, with *o filled in but for .rcpt. */
-static bool route_one(struct message *m, struct rcpt *r, const struct clnt_resolved *to, struct outcome *o)
+static bool route_one(
+        struct message *m, struct rcpt *r, const struct clnt_resolved *to, struct outcome *o)
 {
 	struct qmgr *qm = m->qm;
 	int64_t now = clock_mono_ms();
 	char *text;
 
 	if (to->flags & REWRITE_TEMP) {
-		*o = (struct outcome){ .result = QUEUE_DEFERRED, .dsn = SV("4.3.0"),
+		*o = (struct outcome){ .result = QUEUE_DEFERRED,
+			.dsn = SV("4.3.0"),
 			.text = SV("address resolver failure") };
 		return false;
 	}
@@ -123,12 +129,15 @@ static bool route_one(struct message *m, struct rcpt *r, const struct clnt_resol
 	if (!r->address.p || r->address.len == 0)
 		r->address = r->original;
 	if (is_double_bounce(qm, to)) {
-		*o = (struct outcome){ .result = QUEUE_DELIVERED, .dsn = SV("2.0.0"),
+		*o = (struct outcome){ .result = QUEUE_DELIVERED,
+			.dsn = SV("2.0.0"),
 			.text = SV("undeliverable postmaster notification discarded") };
 		return false;
 	}
 	if (transport_deferred(qm, to->transport)) {
-		*o = (struct outcome){ .result = QUEUE_DEFERRED, .dsn = SV("4.3.2"), .text = SV("deferred transport") };
+		*o = (struct outcome){ .result = QUEUE_DEFERRED,
+			.dsn = SV("4.3.2"),
+			.text = SV("deferred transport") };
 		return false;
 	}
 	struct sched_transport *t = find_transport(qm, to->transport);
@@ -144,7 +153,8 @@ static bool route_one(struct message *m, struct rcpt *r, const struct clnt_resol
 	struct sv rest = sv_z(dead);
 	struct sv dsn = sv_take_word(&rest);
 	text = arena_printf(&r->batch->arena, "delivery temporarily suspended: %.*s", SV_ARG(rest));
-	*o = (struct outcome){ .result = QUEUE_DEFERRED, .dsn = arena_sv(&r->batch->arena, dsn),
+	*o = (struct outcome){ .result = QUEUE_DEFERRED,
+		.dsn = arena_sv(&r->batch->arena, dsn),
 		.text = sv_z(text ? text : "delivery temporarily suspended") };
 	if (!o->dsn.p)
 		o->dsn = SV("4.3.0");
@@ -164,16 +174,17 @@ void message_route(struct message *m, struct rcpt **rcpts, size_t n)
 	arena_init(&a, 64u << 20);
 	for (size_t i = 0; i < n; i++)
 		addrs[i] = rcpts[i]->address;
-	if (clnt_resolve_addrs(qm->rewrite, m->mail.facts.sender, addrs, n, &a, &to, fiber_deadline(QMGR_RESOLVE_MS),
-		    &e) < 0)
+	if (clnt_resolve_addrs(qm->rewrite, m->mail.facts.sender, addrs, n, &a, &to,
+	            fiber_deadline(QMGR_RESOLVE_MS), &e) < 0)
 		log_warn("%s: %s", m->id, e.text);
 	for (size_t i = 0; i < n; i++) {
 		static const struct clnt_resolved unknown = { .flags = REWRITE_TEMP };
 		if (route_one(m, rcpts[i], to ? &to[i] : &unknown, &o[bad]))
 			continue;
 		o[bad].rcpt = rcpts[i];
-		qmgr_log_rcpt(m, rcpts[i], o[bad].result == QUEUE_DELIVERED ? DELIVER_SENT : DELIVER_DEFERRED,
-			o[bad].dsn, o[bad].text);
+		qmgr_log_rcpt(m, rcpts[i],
+		        o[bad].result == QUEUE_DELIVERED ? DELIVER_SENT : DELIVER_DEFERRED,
+		        o[bad].dsn, o[bad].text);
 		bad++;
 	}
 	LIST_FOREACH (node, &m->jobs)

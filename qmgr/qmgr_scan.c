@@ -1,8 +1,9 @@
 /*
- * Which mails come next: what cleanup announced, what a scan of incoming/ found, what in deferred/ is due.
+ * Which mails come next: what cleanup announced, what a scan of incoming/ found, what in deferred/
+ * is due.
  *
- * 1. A mail that nobody announced is found by the scan of incoming/: at start, each queue_run_delay, and
- *    when more was announced than could be remembered.
+ * 1. A mail that nobody announced is found by the scan of incoming/: at start, each
+ * queue_run_delay, and when more was announced than could be remembered.
  * 2. New mail and mail that is tried again take turns.
  */
 #include <errno.h>
@@ -14,8 +15,8 @@
 #include "lib/sys/sys.h"
 #include "qmgr/qmgr.h"
 
-#define SCAN_CHUNK   200
-#define FLUSHES_MAX  16
+#define SCAN_CHUNK  200
+#define FLUSHES_MAX 16
 
 struct scan_job {
 	struct qmgr *qm;
@@ -89,7 +90,8 @@ static bool site_matches(struct sv domain, const struct sv_list *sites)
 {
 	for (size_t i = 0; i < sites->n; i++) {
 		struct sv site = sites->v[i];
-		if (site.len > 1 && site.p[0] == '[' && sv_ends(site, SV("]")) && domain.len > 0 && domain.p[0] != '[')
+		if (site.len > 1 && site.p[0] == '[' && sv_ends(site, SV("]")) && domain.len > 0 &&
+		        domain.p[0] != '[')
 			site = sv_sub(site, 1, site.len - 2);
 		if (sv_ieq(domain, site))
 			return true;
@@ -113,8 +115,9 @@ static bool goes_to(struct qmgr *qm, const char *id, const struct sv_list *sites
 		queue_rcpt_start(&c, &m, 0);
 		while (!found && queue_rcpt_next(&c, &r, &e) == 1) {
 			struct sv local, domain;
-			found = r.cell == QUEUE_CELL_PENDING && addr_split(r.address, &local, &domain) &&
-				site_matches(domain, sites);
+			found = r.cell == QUEUE_CELL_PENDING &&
+			        addr_split(r.address, &local, &domain) &&
+			        site_matches(domain, sites);
 		}
 		queue_rcpt_end(&c);
 		queue_mail_close(&m);
@@ -133,7 +136,8 @@ static bool is_due(const struct scan_job *j, const char *id)
 	if (j->all)
 		return true;
 	return queue_path(QUEUE_DIR_DEFERRED, sv_z(id), path) == 0 &&
-	       sys_fstatat(j->qm->q.root, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_mtime <= clock_wall_s();
+	       sys_fstatat(j->qm->q.root, path, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       st.st_mtime <= clock_wall_s();
 }
 
 static void scan_chunk(void *rec)
@@ -157,7 +161,8 @@ static void scan_chunk(void *rec)
 }
 
 /* Walk incoming/ or deferred/. Waits while as much as can be remembered is waiting. */
-static void scan_queue(struct qmgr *qm, enum queue_name name, const struct flush_request *only, bool all)
+static void scan_queue(
+        struct qmgr *qm, enum queue_name name, const struct flush_request *only, bool all)
 {
 	struct queue_scan scan;
 	struct scan_job *j = mem_alloc(sizeof(*j));
@@ -179,8 +184,9 @@ static void scan_queue(struct qmgr *qm, enum queue_name name, const struct flush
 	}
 	queue_scan_end(&scan);
 	if (scan.odd > 0)
-		log_warn("%s/ holds %u files that are no mails of this program; they are left alone",
-			queue_dir_name(name), scan.odd);
+		log_warn(
+		        "%s/ holds %u files that are no mails of this program; they are left alone",
+		        queue_dir_name(name), scan.odd);
 	free(j);
 }
 
@@ -196,7 +202,8 @@ int qmgr_flush(struct qmgr *qm, const struct sv_list *sites, const struct sv_lis
 		return -1;
 	struct flush_request *f = mem_alloc(sizeof(*f));
 	arena_init(&f->arena, 2u << 20);
-	f->sites = (struct sv_list){ arena_array(&f->arena, sites->n + 1, sizeof(struct sv)), sites->n };
+	f->sites = (struct sv_list){ arena_array(&f->arena, sites->n + 1, sizeof(struct sv)),
+		sites->n };
 	f->ids = (struct sv_list){ arena_array(&f->arena, ids->n + 1, sizeof(struct sv)), ids->n };
 	for (size_t i = 0; i < sites->n && f->sites.v; i++)
 		f->sites.v[i] = arena_sv(&f->arena, sites->v[i]);

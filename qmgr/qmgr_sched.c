@@ -24,7 +24,7 @@ void sched_init(struct sched *s, struct hash_seed seed)
 
 static void dest_free(struct sched_dest *d)
 {
-	heap_free(&d->entries);
+	qheap_free(&d->entries);
 	free(d->key);
 	free(d->nexthop);
 	free(d);
@@ -37,7 +37,7 @@ void sched_free(struct sched *s)
 		HTAB_FOREACH (&t->dests, de)
 			dest_free(de->value);
 		htab_free(&t->dests);
-		heap_free(&t->ready);
+		qheap_free(&t->ready);
 		free(t->name);
 		free(t);
 	}
@@ -83,17 +83,17 @@ static uint64_t latest(uint64_t a, uint64_t b)
 /* Put D where invariant 1 wants it. */
 static void update_ready(struct sched_dest *d)
 {
-	struct heap_node *first = heap_min(&d->entries);
-	heap_remove(&d->transport->ready, &d->ready);
+	struct heap_node *first = qheap_min(&d->entries);
+	qheap_remove(&d->transport->ready, &d->ready);
 	if (first && d->running < d->window && d->dead_until == 0)
-		heap_put(&d->transport->ready, &d->ready, latest(first->key, d->service));
+		qheap_put(&d->transport->ready, &d->ready, latest(first->key, d->service));
 }
 
 void sched_dest_unused(struct sched_dest *d, int64_t now)
 {
 	if (d->entries.n > 0 || d->running > 0 || (d->dead_until != 0 && d->dead_until > now))
 		return;
-	heap_remove(&d->transport->ready, &d->ready);
+	qheap_remove(&d->transport->ready, &d->ready);
 	htab_del(&d->transport->dests, sv_z(d->key));
 	dest_free(d);
 }
@@ -105,7 +105,7 @@ void sched_add(struct sched_entry *en, struct sched_dest *d, struct sched_job *j
 	en->dest = d;
 	en->job = job;
 	en->running = false;
-	heap_put(&d->entries, &en->node, start);
+	qheap_put(&d->entries, &en->node, start);
 	d->open = en;
 	d->transport->sched->queued++;
 	update_ready(d);
@@ -114,7 +114,7 @@ void sched_add(struct sched_entry *en, struct sched_dest *d, struct sched_job *j
 static void take_out(struct sched_entry *en)
 {
 	struct sched_dest *d = en->dest;
-	heap_remove(&d->entries, &en->node);
+	qheap_remove(&d->entries, &en->node);
 	if (d->open == en)
 		d->open = NULL;
 	d->transport->sched->queued--;
@@ -133,11 +133,11 @@ struct sched_entry *sched_next(struct sched_transport *t, int64_t now)
 {
 	if (t->running >= t->limits.transport_limit || sched_transport_dead(t, now))
 		return NULL;
-	struct heap_node *n = heap_min(&t->ready);
+	struct heap_node *n = qheap_min(&t->ready);
 	if (!n)
 		return NULL;
 	struct sched_dest *d = CONTAINER_OF(n, struct sched_dest, ready);
-	struct sched_entry *en = CONTAINER_OF(heap_min(&d->entries), struct sched_entry, node);
+	struct sched_entry *en = CONTAINER_OF(qheap_min(&d->entries), struct sched_entry, node);
 	t->clock = latest(t->clock, n->key);
 	d->service = latest(d->service, n->key) + 1;
 	take_out(en);
@@ -251,7 +251,7 @@ void sched_revive(struct sched *s, bool all, int64_t now)
 
 struct sched_entry *sched_dest_first(struct sched_dest *d)
 {
-	struct heap_node *n = heap_min(&d->entries);
+	struct heap_node *n = qheap_min(&d->entries);
 	return n ? CONTAINER_OF(n, struct sched_entry, node) : NULL;
 }
 

@@ -4,10 +4,10 @@
 #include "lib/sys/log.h"
 #include "qmgr/qmgr.h"
 
-#define IDLE_MS       (1000 * 1000)
-#define WRITE_MS      (10 * 1000)
-#define CREDITS       10        /* given at once */
-#define CREDIT_MS     (10 * 1000) /* longer than that nobody waits for one */
+#define IDLE_MS   (1000 * 1000)
+#define WRITE_MS  (10 * 1000)
+#define CREDITS   10          /* given at once */
+#define CREDIT_MS (10 * 1000) /* longer than that nobody waits for one */
 
 /* Answer when there is room; not at all when there is none for long: the client goes on without. */
 static int give_credit(struct qmgr *qm, struct ipc_conn *conn, uint32_t request_id, struct err *e)
@@ -22,8 +22,8 @@ static int give_credit(struct qmgr *qm, struct ipc_conn *conn, uint32_t request_
 	return msg_qmgr_credit_send(conn, &m, request_id, NULL, 0, fiber_deadline(WRITE_MS), e);
 }
 
-static int take_flush(struct qmgr *qm, struct ipc_conn *conn, const struct ipc_frame *f, struct arena *a,
-	struct err *e)
+static int take_flush(struct qmgr *qm, struct ipc_conn *conn, const struct ipc_frame *f,
+        struct arena *a, struct err *e)
 {
 	struct msg_qmgr_flush m;
 	if (msg_qmgr_flush_from(f, a, &m, e) != 1)
@@ -31,11 +31,12 @@ static int take_flush(struct qmgr *qm, struct ipc_conn *conn, const struct ipc_f
 	bool ok = qmgr_flush(qm, &m.sites, &m.queue_ids) == 0;
 	const struct msg_qmgr_accepted answer = { .ok = ok,
 		.text = ok ? SV("") : SV("too many flush requests wait already; try again later") };
-	return msg_qmgr_accepted_send(conn, &answer, f->request_id, NULL, 0, fiber_deadline(WRITE_MS), e);
+	return msg_qmgr_accepted_send(
+	        conn, &answer, f->request_id, NULL, 0, fiber_deadline(WRITE_MS), e);
 }
 
-static int answer(struct qmgr *qm, struct server_conn *c, struct ipc_conn *conn, const struct ipc_frame *f,
-	struct err *e)
+static int answer(struct qmgr *qm, struct server_conn *c, struct ipc_conn *conn,
+        const struct ipc_frame *f, struct err *e)
 {
 	struct msg_qmgr_arrived m;
 	if (f->protocol != MSG_qmgr_PROTOCOL)

@@ -73,7 +73,7 @@ static int settle_messages(struct qmgr *qm, struct err *e)
 	size_t n = 0;
 	struct message **all = mem_array(qm->messages.count + 1, sizeof(*all));
 	int rc = 0;
-	HTAB_FOREACH(&qm->messages, he)
+	HTAB_FOREACH (&qm->messages, he)
 		all[n++] = he->value;
 	for (size_t i = 0; i < n && rc == 0; i++) {
 		if (all[i]->nmarks > 0)
@@ -97,11 +97,13 @@ void qmgr_stop(struct qmgr *qm)
 	fiber_event_set(qm->run);
 	LIST_FOREACH (n, &qm->idle_workers)
 		worker_wake(n);
-	while ((qm->workers > 0 || qm->busy_fibers > 0 || !list_empty(&qm->finish)) && clock_mono_ms() < deadline)
+	while ((qm->workers > 0 || qm->busy_fibers > 0 || !list_empty(&qm->finish)) &&
+	        clock_mono_ms() < deadline)
 		if (fiber_sleep(5) < 0)
 			break;
 	if (!qm->recovered || qm->workers > 0 || qm->busy_fibers > 0) {
-		log_info("stopped with %zu deliveries running; what they do is in done-logs", qm->sched.running);
+		log_info("stopped with %zu deliveries running; what they do is in done-logs",
+		        qm->sched.running);
 		return;
 	}
 	if (settle_messages(qm, &e) < 0 || qmgr_clean_write(qm, &e) < 0)

@@ -2,8 +2,8 @@
  * Deliveries: a worker is a fiber with one connection to an agent, for one entry after another.
  *
  * When a connection breaks off, the agent may or may not have delivered. Its done-log tells what it
- * finished; the rest is asked for once more, marked as "may have been delivered before", over a fresh
- * connection. If that breaks too, the recipients are deferred: only this mail waits.
+ * finished; the rest is asked for once more, marked as "may have been delivered before", over a
+ * fresh connection. If that breaks too, the recipients are deferred: only this mail waits.
  */
 #include <errno.h>
 
@@ -12,11 +12,11 @@
 #include "lib/sys/log.h"
 #include "qmgr/qmgr.h"
 
-#define IDLE_MS          (5 * 1000)
-#define DIAL_MS          (10 * 1000)
-#define DIAL_PAUSE_MS    200
-#define SEND_MS          (60 * 1000)
-#define REQUESTS_MAX     1000 /* of one connection: then a new one, and the done-log can go */
+#define IDLE_MS       (5 * 1000)
+#define DIAL_MS       (10 * 1000)
+#define DIAL_PAUSE_MS 200
+#define SEND_MS       (60 * 1000)
+#define REQUESTS_MAX  1000 /* of one connection: then a new one, and the done-log can go */
 
 struct worker {
 	struct list_node idle;
@@ -71,15 +71,29 @@ static int send_request(struct worker *w, struct entry *en, struct arena *a, str
 	const struct queue_header *h = &m->mail.h;
 	const struct queue_facts *f = &m->mail.facts;
 	size_t n = en->en.nrcpts, i = 0;
-	struct msg_deliver_request q = { .queue_id = sv_z(m->id), .queue_name = SV("active"), .nonce = h->nonce,
+	struct msg_deliver_request q = { .queue_id = sv_z(m->id),
+		.queue_name = SV("active"),
+		.nonce = h->nonce,
 		.flags = (m->suspect || en->retried ? DELIVER_MAYBE_BEFORE : 0u) |
-			 (h->mail_flags & QUEUE_MAIL_REINJECTED ? DELIVER_REINJECTED : 0u),
-		.nexthop = sv_z(en->en.dest->nexthop), .sender = f->sender, .arrival_us = h->arrival_us,
-		.content_offset = h->content_offset, .content_size = h->content_size, .crlf_size = h->crlf_size,
-		.content_flags = h->content_flags, .envid = f->envid, .ret = f->ret, .body_type = f->body_type,
-		.smtputf8 = (h->mail_flags & QUEUE_MAIL_SMTPUTF8) != 0, .active_us = m->active_us,
-		.client_name = f->client_name, .client_addr = f->client_addr, .helo_name = f->helo_name,
-		.protocol = f->protocol, .sasl_username = f->sasl_username, .transport = sv_z(w->transport->name) };
+		         (h->mail_flags & QUEUE_MAIL_REINJECTED ? DELIVER_REINJECTED : 0u),
+		.nexthop = sv_z(en->en.dest->nexthop),
+		.sender = f->sender,
+		.arrival_us = h->arrival_us,
+		.content_offset = h->content_offset,
+		.content_size = h->content_size,
+		.crlf_size = h->crlf_size,
+		.content_flags = h->content_flags,
+		.envid = f->envid,
+		.ret = f->ret,
+		.body_type = f->body_type,
+		.smtputf8 = (h->mail_flags & QUEUE_MAIL_SMTPUTF8) != 0,
+		.active_us = m->active_us,
+		.client_name = f->client_name,
+		.client_addr = f->client_addr,
+		.helo_name = f->helo_name,
+		.protocol = f->protocol,
+		.sasl_username = f->sasl_username,
+		.transport = sv_z(w->transport->name) };
 	q.offsets = (struct u64_list){ arena_array(a, n, sizeof(uint64_t)), n };
 	q.notifies = (struct u32_list){ arena_array(a, n, sizeof(uint32_t)), n };
 	q.recipients = (struct sv_list){ arena_array(a, n, sizeof(struct sv)), n };
@@ -98,12 +112,12 @@ static int send_request(struct worker *w, struct entry *en, struct arena *a, str
 	message_log_hold(m, w->log);
 	w->requests++;
 	return msg_deliver_request_send(w->conn, &q, w->requests, fds, w->requests == 1 ? 2 : 1,
-		fiber_deadline(SEND_MS), e);
+	        fiber_deadline(SEND_MS), e);
 }
 
 /* Send, and wait for the answer. 1 *res (views in A); -1 with E. */
-static int ask_agent(struct worker *w, struct entry *en, struct arena *a, struct msg_deliver_results *res,
-	struct err *e)
+static int ask_agent(struct worker *w, struct entry *en, struct arena *a,
+        struct msg_deliver_results *res, struct err *e)
 {
 	struct ipc_frame f;
 	if (send_request(w, en, a, e) != 1)
@@ -114,9 +128,9 @@ static int ask_agent(struct worker *w, struct entry *en, struct arena *a, struct
 	if (rc != 1 || msg_deliver_results_from(&f, a, res, e) != 1)
 		return -1;
 	size_t n = res->offsets.n;
-	if (f.request_id != w->requests || res->statuses.n != n || res->dsns.n != n || res->texts.n != n ||
-		(res->remote_mtas.n != n && res->remote_mtas.n != 0) ||
-		(res->diagnostics.n != n && res->diagnostics.n != 0))
+	if (f.request_id != w->requests || res->statuses.n != n || res->dsns.n != n ||
+	        res->texts.n != n || (res->remote_mtas.n != n && res->remote_mtas.n != 0) ||
+	        (res->diagnostics.n != n && res->diagnostics.n != 0))
 		return err_set(e, ERR_TEMP, "its answer does not fit the request");
 	return 1;
 }
@@ -138,7 +152,8 @@ static struct rcpt *entry_take(struct entry *en, uint64_t offset)
 }
 
 /* The agent's results as outcomes; a recipient that is named twice counts once. */
-static size_t take_results(struct entry *en, const struct msg_deliver_results *res, struct outcome *o)
+static size_t take_results(
+        struct entry *en, const struct msg_deliver_results *res, struct outcome *o)
 {
 	size_t n = 0;
 	for (size_t i = 0; i < res->offsets.n; i++) {
@@ -147,8 +162,9 @@ static size_t take_results(struct entry *en, const struct msg_deliver_results *r
 			continue;
 		uint32_t status = res->statuses.v[i];
 		o[n++] = (struct outcome){ .rcpt = r,
-			.result = status == QUEUE_DELIVERED || status == QUEUE_BOUNCED ? (enum queue_result)status
-										      : QUEUE_DEFERRED,
+			.result = status == QUEUE_DELIVERED || status == QUEUE_BOUNCED
+			                  ? (enum queue_result)status
+			                  : QUEUE_DEFERRED,
 			.dsn = res->dsns.v[i],
 			.text = res->texts.v[i],
 			.remote_mta = res->remote_mtas.n ? res->remote_mtas.v[i] : SV_NONE,
@@ -175,8 +191,12 @@ static bool see_record(void *ctx, const struct done_record *r)
 		return true;
 	struct rcpt *rcpt = entry_take(lr->en, r->offset);
 	if (rcpt)
-		lr->o[lr->n++] = (struct outcome){ .rcpt = rcpt, .result = r->result, .dsn = arena_sv(lr->a, r->dsn),
-			.text = arena_sv(lr->a, r->text), .remote_mta = SV_NONE, .diagnostic = SV_NONE };
+		lr->o[lr->n++] = (struct outcome){ .rcpt = rcpt,
+			.result = r->result,
+			.dsn = arena_sv(lr->a, r->dsn),
+			.text = arena_sv(lr->a, r->text),
+			.remote_mta = SV_NONE,
+			.diagnostic = SV_NONE };
 	return true;
 }
 
@@ -198,8 +218,8 @@ static size_t take_finished(struct worker *w, struct entry *en, struct arena *a,
 	return lr.n;
 }
 
-/* All waiting entries of a destination that is dead get its reason. Recording an outcome waits, and the
- * destination may be revived meanwhile: so it is looked up again each time. */
+/* All waiting entries of a destination that is dead get its reason. Recording an outcome waits, and
+ * the destination may be revived meanwhile: so it is looked up again each time. */
 static void drain_dest(struct sched_transport *t, const char *key)
 {
 	for (;;) {
@@ -219,7 +239,8 @@ static void drain_transport(struct sched_transport *t)
 	char reason[SCHED_REASON_MAX];
 	struct sched_entry *en;
 	memcpy(reason, t->reason, sizeof(reason));
-	while (sched_transport_dead(t, clock_mono_ms()) && (en = sched_transport_first(t)) != NULL) {
+	while (sched_transport_dead(t, clock_mono_ms()) &&
+	        (en = sched_transport_first(t)) != NULL) {
 		sched_remove(en);
 		entry_defer(CONTAINER_OF(en, struct entry, en), reason, true);
 	}
@@ -229,22 +250,27 @@ static void no_service(struct worker *w, const struct err *e)
 {
 	struct sched_transport *t = w->transport;
 	char reason[SCHED_REASON_MAX];
-	snprintf(reason, sizeof(reason), "4.3.5 mail transport \"%s\" is not available: no such service in master.cf",
-		t->name);
+	snprintf(reason, sizeof(reason),
+	        "4.3.5 mail transport \"%s\" is not available: no such service in master.cf",
+	        t->name);
 	if (!sched_transport_dead(t, clock_mono_ms()))
-		log_warn("transport \"%s\": %s; add the service to master.cf, or correct the transport's name in "
-			 "main.cf or transport_maps; mail for it waits", t->name, e->text);
-	sched_transport_kill(t, clock_mono_ms() + w->qm->p.transport_retry_time * 1000, sv_z(reason));
+		log_warn("transport \"%s\": %s; add the service to master.cf, or correct the "
+		         "transport's name in "
+		         "main.cf or transport_maps; mail for it waits",
+		        t->name, e->text);
+	sched_transport_kill(
+	        t, clock_mono_ms() + w->qm->p.transport_retry_time * 1000, sv_z(reason));
 }
 
 /* Give the entry back to the scheduler; recipients that it still holds are deferred with REASON. */
-static void entry_end(struct worker *w, struct entry *en, enum sched_outcome outcome, struct sv suspend,
-	const char *reason)
+static void entry_end(struct worker *w, struct entry *en, enum sched_outcome outcome,
+        struct sv suspend, const char *reason)
 {
 	struct sched_dest *d = en->en.dest;
 	char *key = NULL;
 	if (sched_done(&en->en, outcome, suspend, clock_mono_ms())) {
-		log_info("destination %s of %s is suspended: %.*s", d->nexthop, w->transport->name, SV_ARG(suspend));
+		log_info("destination %s of %s is suspended: %.*s", d->nexthop, w->transport->name,
+		        SV_ARG(suspend));
 		key = mem_strdup(d->key);
 	}
 	if (en->first)
@@ -258,8 +284,8 @@ static void entry_end(struct worker *w, struct entry *en, enum sched_outcome out
 }
 
 /* An agent broke off: what it finished goes to O. True: ask another one for the rest. */
-static bool broke_off(struct worker *w, struct entry *en, struct arena *a, struct outcome *o, size_t *n,
-	const struct err *e)
+static bool broke_off(struct worker *w, struct entry *en, struct arena *a, struct outcome *o,
+        size_t *n, const struct err *e)
 {
 	struct qmgr *qm = w->qm;
 	struct message *m = en->msg;
@@ -268,7 +294,7 @@ static bool broke_off(struct worker *w, struct entry *en, struct arena *a, struc
 	if (!en->first || qm->stopping)
 		return false;
 	log_warn("%s: delivery agent %s: %s%s", m->id, w->transport->name, e->text,
-		en->retried ? "" : "; asking another one");
+	        en->retried ? "" : "; asking another one");
 	if (en->retried)
 		return false;
 	en->retried = true;
@@ -278,10 +304,11 @@ static bool broke_off(struct worker *w, struct entry *en, struct arena *a, struc
 	return true;
 }
 
-/* Talk to agents until there is an answer or no hope of one. 1 answered, -1 no, -2 no such service; REASON
- * for recipients without a result. Outcomes found on the way are in O. */
-static int talk(struct worker *w, struct entry *en, struct arena *a, struct msg_deliver_results *res,
-	struct outcome *o, size_t *n, char reason[SCHED_REASON_MAX])
+/* Talk to agents until there is an answer or no hope of one. 1 answered, -1 no, -2 no such service;
+ * REASON for recipients without a result. Outcomes found on the way are in O. */
+static int talk(struct worker *w, struct entry *en, struct arena *a,
+        struct msg_deliver_results *res, struct outcome *o, size_t *n,
+        char reason[SCHED_REASON_MAX])
 {
 	struct err e = ERR_INIT;
 	int rc = message_file_get(en->msg, &e);
@@ -296,7 +323,8 @@ static int talk(struct worker *w, struct entry *en, struct arena *a, struct msg_
 	if (rc == 1)
 		*n += take_results(en, res, o + *n);
 	else
-		snprintf(reason, SCHED_REASON_MAX, "4.3.0 delivery agent %.60s: %.150s", w->transport->name, e.text);
+		snprintf(reason, SCHED_REASON_MAX, "4.3.0 delivery agent %.60s: %.150s",
+		        w->transport->name, e.text);
 	if (rc == -2) {
 		no_service(w, &e);
 		memcpy(reason, w->transport->reason, SCHED_REASON_MAX);
@@ -325,7 +353,11 @@ static void deliver(struct worker *w, struct entry *en)
 	/* the message lives as long as the entry holds a recipient: what it holds comes last */
 	if (n > 0)
 		message_outcomes(m, o, n);
-	entry_end(w, en, rc != 1 ? SCHED_NEUTRAL : res.suspend.len > 0 ? SCHED_BAD : SCHED_GOOD, res.suspend, reason);
+	entry_end(w, en,
+	        rc != 1               ? SCHED_NEUTRAL
+	        : res.suspend.len > 0 ? SCHED_BAD
+	                              : SCHED_GOOD,
+	        res.suspend, reason);
 	if (rc == -2)
 		drain_transport(w->transport);
 	arena_free(&a);

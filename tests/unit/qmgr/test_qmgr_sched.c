@@ -56,7 +56,7 @@ static void invariants(struct world *w)
 		bool should = d->entries.n > 0 && d->running < d->window && d->dead_until == 0;
 		assert_int_equal(d->ready.at != 0, should);
 		if (should)
-			assert_true(d->ready.key >= heap_min(&d->entries)->key &&
+			assert_true(d->ready.key >= qheap_min(&d->entries)->key &&
 			            d->ready.key >= d->service);
 		assert_true(d->entries.n > 0 || d->running > 0 || d->dead_until != 0);
 		running += d->running;
