@@ -105,13 +105,15 @@ void cleanup_serve(struct server_conn *sc)
 	int rc = 1;
 	arena_init(&d.frame_arena, 4 * 1024 * 1024);
 	cleanup_mail_init(&d.mail, c);
-	while (rc == 1) {
+	while (rc == 1 && (d.open || !server_is_stopping(sc->server))) {
 		struct ipc_frame f;
+		server_conn_idle(sc, !d.open);
 		rc = ipc_recv(d.conn, &f, deadline_of(&d), &e);
+		server_conn_idle(sc, false);
 		if (rc == 1)
 			rc = on_frame(&d, &f, &e);
 	}
-	if (rc < 0)
+	if (rc < 0 && d.open)
 		log_warn("%s%sconnection with a client ended: %s", d.open ? d.mail.w.h.id : "",
 			d.open ? ": " : "", e.text);
 	cleanup_mail_reset(&d.mail);
