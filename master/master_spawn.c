@@ -65,6 +65,12 @@ static void make_arguments(struct launch *l, const struct master *m, const struc
 	add_arg(l, cf->name);
 	add_arg(l, "-g");
 	add_arg(l, svc->gen->number_z);
+	/* those that are always there need not leave and come back; the surplus of a busy hour does
+	 */
+	if (service_processes(svc) < svc->keep || service_processes(svc) < svc->keep_free) {
+		add_arg(l, "-o");
+		add_arg(l, "max_idle=0");
+	}
 	for (size_t i = 0; i < cf->noptions; i++) {
 		add_arg(l, "-o");
 		add_arg(l, arena_printf(
