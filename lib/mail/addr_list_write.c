@@ -18,7 +18,8 @@ static int put_comments(struct buf *out, struct sv spec)
 			if (depth++ == 0)
 				start = i;
 		} else if (c == ')' && depth && --depth == 0) {
-			rc |= buf_putc(out, ' ') | buf_put_sv(out, sv_sub(spec, start, i + 1 - start));
+			rc |= buf_putc(out, ' ');
+			rc |= buf_put_sv(out, sv_sub(spec, start, i + 1 - start));
 		}
 	}
 	return rc;
@@ -39,14 +40,15 @@ int addr_list_write(struct buf *out, struct sv body, const struct addr_list *l,
 			/* for "<a> name <b>" the comma belongs before the name */
 			size_t before = item->name.len ? (size_t)(item->name.p - gap.p) : gap.len;
 			struct sv kept = sv_trim_right(sv_upto(gap, before));
-			rc |= buf_put_sv(out, kept) | buf_putc(out, ',');
+			rc |= buf_put_sv(out, kept);
+			rc |= buf_putc(out, ',');
 			gap = sv_from(gap, kept.len);
 		}
 		rc |= buf_put_sv(out, gap);
-		if (repl && repl[i].p)
-			rc |= buf_put_sv(out, repl[i]) | put_comments(out, item->spec);
-		else
-			rc |= buf_put_sv(out, item->spec);
+		bool replaced = repl && repl[i].p;
+		rc |= buf_put_sv(out, replaced ? repl[i] : item->spec);
+		if (replaced)
+			rc |= put_comments(out, item->spec);
 		done = start + item->spec.len;
 	}
 	return rc | buf_put_sv(out, sv_from(body, done));

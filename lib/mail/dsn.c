@@ -208,7 +208,8 @@ int dsn_typed_field(struct buf *out, const char *name, const char *type, struct 
 {
 	struct buf b;
 	buf_init(&b, value.len + strlen(type) + 16);
-	int rc = buf_printf(&b, "%s; ", type) | buf_put_sv(&b, value);
+	int rc = buf_printf(&b, "%s; ", type);
+	rc |= buf_put_sv(&b, value);
 	rc |= dsn_field(out, name, buf_sv(&b));
 	buf_free(&b);
 	return rc;

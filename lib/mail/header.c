@@ -137,7 +137,8 @@ int header_clean(struct buf *out, struct sv s)
  * a line end before those blanks, so that unfolding gives the value back. */
 int header_put(struct buf *out, struct sv name, struct sv value, size_t width)
 {
-	int rc = header_clean(out, name) | buf_puts(out, ": ");
+	int rc = header_clean(out, name);
+	rc |= buf_puts(out, ": ");
 	size_t column = name.len + 2;
 	bool first = true;
 	value = sv_trim(value);

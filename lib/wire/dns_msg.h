@@ -26,10 +26,7 @@ enum dns_rcode {
 	DNS_REFUSED = 5,
 };
 
-enum dns_section { DNS_ANSWER, DNS_AUTHORITY };
-
 struct dns_rr {
-	enum dns_section section;
 	uint16_t type;
 	uint32_t ttl;       /* values over 2^31-1 are 0 (RFC 2181 8) */
 	struct sv owner;    /* text form, no dot at the end, lower case; "" is the root */
@@ -46,13 +43,16 @@ struct dns_answer {
 	uint16_t id;
 	int rcode;
 	bool aa, tc, ad;
-	struct dns_rr *rr;  /* answer section, then authority section; class IN only */
+	struct sv canonical; /* QNAME with its CNAMEs followed */
+	struct dns_rr *rr;   /* CNAMEs of that chain, records of TYPE at its end, SOA of the
+	                        authority section; anything else the answer held is dropped */
 	size_t count;
 	uint32_t negative_ttl; /* min(SOA ttl, SOA minimum) of the authority section, or 0 */
 };
 
 #define DNS_NAME_MAX 253
 #define DNS_RR_MAX   2000
+#define DNS_CNAME_MAX 16
 
 const char *dns_type_name(unsigned type); /* "MX", "TYPE99" is not made up: "?" */
 /* Append a query in wire form. 0, or -1: NAME is no domain name. DNSSEC sets AD and EDNS DO. */

@@ -48,8 +48,9 @@ struct imap_frame {
 	uint64_t literal;  /* announced size */
 	bool sync;         /* a "+" is expected */
 	bool literal8;
-	bool append;       /* the command's verb is APPEND */
+	bool append;       /* this literal is the message of an APPEND (not its mailbox name) */
 	size_t skip;       /* private: literal octets still to be jumped over */
+	unsigned literals; /* private: announced so far */
 };
 
 void imap_frame_init(struct imap_frame *f, const struct imap_frame_limits *lim);

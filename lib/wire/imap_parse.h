@@ -7,7 +7,7 @@
  *            p->arena->exhausted it is a matter of limits instead.
  * Security:  hostile: no recursion; lists nest to IMAP_DEPTH_MAX; NUL, bare CR and bare LF are
  *            refused in atoms and quoted strings, 8-bit octets too unless they are valid UTF-8
- *            and p->utf8 is set (ATTACKS M02, M03).
+ *            in a quoted string (RFC 9051 allows it; ATTACKS M02, M03).
  * Standards: RFC 9051 9 (RFC 3501 9), RFC 7888 (literals), RFC 6855 (UTF8=ACCEPT).
  *
  * The command is the buffer that imap_frame collected: literals stand inline, "{3}CRLFabc", the
@@ -27,7 +27,7 @@ struct imap_parser {
 	struct sv in;
 	size_t pos;
 	struct arena *arena;
-	bool utf8; /* UTF8=ACCEPT is enabled: UTF-8 in quoted strings */
+	bool utf8; /* UTF8=ACCEPT is enabled: mailbox names are UTF-8, not modified UTF-7 */
 	const char *why;
 };
 
