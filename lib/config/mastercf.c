@@ -13,6 +13,7 @@
 struct parse {
 	struct mastercf *m;
 	unsigned line;
+	bool loose;
 	struct err *e;
 };
 
@@ -37,28 +38,37 @@ static int no_room(struct parse *p)
 	return err_set(p->e, ERR_CONFIG, "%s, line %u: the file is too large", p->m->file, p->line);
 }
 
-/* The next blank-separated word; "{ ... }" is one word, blanks and inner braces included. */
+/* The next blank-separated word; blanks inside { } belong to it. */
 static int next_word(struct parse *p, struct sv *rest, struct sv *word)
 {
 	*rest = sv_trim_left(*rest);
 	if (rest->len == 0)
 		return 0;
 	size_t n = 0;
-	if (rest->p[0] == '{') {
-		unsigned level = 0;
-		do {
-			if (n == rest->len)
-				return fail(p, "\"{\" without its \"}\"", *rest);
-			level += rest->p[n] == '{';
-			level -= rest->p[n] == '}';
-			n++;
-		} while (level > 0);
+	unsigned level = 0;
+	for (; n < rest->len && (level > 0 || !ascii_is_blank(rest->p[n])); n++) {
+		if (rest->p[n] == '{')
+			level++;
+		else if (rest->p[n] == '}' && level > 0)
+			level--;
 	}
-	while (n < rest->len && !ascii_is_blank(rest->p[n]))
-		n++;
+	if (level > 0)
+		return fail(p, "\"{\" without its \"}\"", *rest);
 	*word = sv_upto(*rest, n);
 	*rest = sv_from(*rest, n);
 	return 1;
+}
+
+/* The '}' that belongs to the '{' at the start of WORD. */
+static size_t closing_brace(struct sv word)
+{
+	unsigned level = 0;
+	for (size_t i = 0; i < word.len; i++) {
+		level += word.p[i] == '{';
+		if (word.p[i] == '}' && --level == 0)
+			return i;
+	}
+	return word.len;
 }
 
 /* "{ text }" gives text; other words are themselves. */
@@ -67,7 +77,7 @@ static int unbrace(struct parse *p, struct sv word, struct sv *out)
 	*out = word;
 	if (word.len == 0 || word.p[0] != '{')
 		return 0;
-	if (word.p[word.len - 1] != '}')
+	if (closing_brace(word) != word.len - 1)
 		return fail(p, "text after the closing \"}\"", word);
 	*out = sv_trim(sv_sub(word, 1, word.len - 2));
 	return 0;
@@ -120,7 +130,7 @@ static int typed_fields(struct parse *p, struct service *s, const struct sv *w)
 	    yes_no(p, w[3], "the unpriv field must be y, n or -", true, &s->unprivileged) < 0 ||
 	    yes_no(p, w[4], "the chroot field must be y, n or -", false, &s->chroot) < 0)
 		return -1;
-	if (s->type == SERVICE_INET && s->is_private)
+	if (!p->loose && s->type == SERVICE_INET && s->is_private)
 		return fail(p, "an inet service cannot be private", w[0]);
 	if (wakeup.len > 1 && wakeup.p[wakeup.len - 1] == '?') {
 		s->wakeup_if_used = true;
@@ -129,57 +139,76 @@ static int typed_fields(struct parse *p, struct service *s, const struct sv *w)
 	if (number(p, wakeup, "a wake-up time is a number, perhaps with \"?\"", 0, &s->wakeup) < 0 ||
 	    number(p, w[6], "a process limit is a number", SERVICE_DEFAULT, &s->maxproc) < 0)
 		return -1;
-	if (sv_chr(w[7], '/') >= 0)
+	if (!p->loose && sv_chr(w[7], '/') >= 0)
 		return fail(p, "a command is a program of daemon_directory, without a path", w[7]);
 	return 0;
 }
 
-/* TEXT is "name=value" or "name = value". */
+static int keep_raw(struct parse *p, struct service *s, const char *z)
+{
+	if (!z)
+		return no_room(p);
+	s->raw_argv[s->raw_argc++] = z;
+	return 0;
+}
+
+/* TEXT is "name=value" or, from inside braces, "name = value". */
 static int add_option(struct parse *p, struct service *s, struct sv text)
 {
 	struct sv name, value;
-	if (maincf_split(text, &name, &value) < 0)
-		return fail(p, "-o must be followed by name=value", text);
+	struct arena *a = &p->m->arena;
+	if (maincf_split(text, &name, &value) < 0) {
+		if (!p->loose)
+			return fail(p, "-o must be followed by name=value", text);
+		return keep_raw(p, s, arena_strdup(a, text));
+	}
 	struct service_option *o = &s->options[s->noptions++];
-	o->name = arena_strdup(&p->m->arena, name);
-	o->value = arena_strdup(&p->m->arena, value);
-	return o->name && o->value ? 0 : no_room(p);
+	o->name = arena_strdup(a, name);
+	o->value = arena_strdup(a, value);
+	if (!o->name || !o->value)
+		return no_room(p);
+	return keep_raw(p, s, arena_printf(a, "%s=%s", o->name, o->value));
 }
 
 /* Options up to the first argument that is none; everything after it belongs to the command. */
 static int arguments(struct parse *p, struct service *s, const struct sv *words, size_t n)
 {
 	struct arena *a = &p->m->arena;
-	s->raw_argv = arena_array(a, n + 1, sizeof(*s->raw_argv));
+	s->raw_argv = arena_array(a, 2 * n + 1, sizeof(*s->raw_argv));
 	s->argv = arena_array(a, n + 1, sizeof(*s->argv));
 	s->options = arena_array(a, n + 1, sizeof(*s->options));
 	if (!s->raw_argv || !s->argv || !s->options)
 		return no_room(p);
-	bool options = true;
+	bool options = true, value_next = false;
 	for (size_t i = 0; i < n; i++) {
 		struct sv text;
-		if (!(s->raw_argv[s->raw_argc++] = arena_strdup(a, words[i])))
-			return no_room(p);
 		if (unbrace(p, words[i], &text) < 0)
 			return -1;
+		if (value_next) {
+			value_next = false;
+			if (add_option(p, s, text) < 0)
+				return -1;
+			continue;
+		}
+		const char *z = arena_strdup(a, text);
 		if (options && sv_eqz(text, "-o") && i + 1 < n) {
-			i++;
-			if (!(s->raw_argv[s->raw_argc++] = arena_strdup(a, words[i])))
-				return no_room(p);
-			if (unbrace(p, words[i], &text) < 0 || add_option(p, s, text) < 0)
+			value_next = true;
+			if (keep_raw(p, s, z) < 0)
 				return -1;
 			continue;
 		}
-		if (options && sv_starts(text, SV("-o")) && text.len > 2) {
-			if (add_option(p, s, sv_from(text, 2)) < 0)
+		if (options && sv_starts(text, SV("-o"))) {
+			/* "-oname=value" is kept as two words */
+			if (keep_raw(p, s, "-o") < 0 || add_option(p, s, sv_from(text, 2)) < 0)
 				return -1;
 			continue;
 		}
-		/* "-v" and the like may stand among the options; a word may not */
+		/* "-v" and the like may stand among the options; a word ends them */
 		if (text.len == 0 || text.p[0] != '-')
 			options = false;
-		if (!(s->argv[s->argc++] = arena_strdup(a, text)))
-			return no_room(p);
+		if (keep_raw(p, s, z) < 0)
+			return -1;
+		s->argv[s->argc++] = z;
 	}
 	return 0;
 }
@@ -187,7 +216,7 @@ static int arguments(struct parse *p, struct service *s, const struct sv *words,
 static int same_service(struct parse *p, const struct service *s)
 {
 	const struct service *was = mastercf_find(p->m, s->name, s->type);
-	if (!was)
+	if (!was || p->loose)
 		return 0;
 	return err_set(p->e, ERR_CONFIG, "%s, line %u: service %s %s stands in line %u already",
 		       p->m->file, p->line, s->name, service_type_name(s->type), was->line);
@@ -245,11 +274,12 @@ static int parse_all(struct parse *p, struct sv text)
 	return rc < 0 ? -1 : 0;
 }
 
-int mastercf_parse(struct sv text, const char *file, struct mastercf *out, struct err *e)
+static int parse_file(struct sv text, const char *file, bool loose, struct mastercf *out,
+		      struct err *e)
 {
 	*out = (struct mastercf){ .count = 0 };
 	arena_init(&out->arena, MEMORY_MAX);
-	struct parse p = { .m = out, .e = e };
+	struct parse p = { .m = out, .loose = loose, .e = e };
 	out->file = arena_strdup(&out->arena, sv_z(file));
 	out->services = arena_array(&out->arena, SERVICES_MAX, sizeof(*out->services));
 	if (!out->file || !out->services || parse_all(&p, text) < 0) {
@@ -257,6 +287,16 @@ int mastercf_parse(struct sv text, const char *file, struct mastercf *out, struc
 		return -1;
 	}
 	return 0;
+}
+
+int mastercf_parse(struct sv text, const char *file, struct mastercf *out, struct err *e)
+{
+	return parse_file(text, file, false, out, e);
+}
+
+int mastercf_parse_loose(struct sv text, const char *file, struct mastercf *out, struct err *e)
+{
+	return parse_file(text, file, true, out, e);
 }
 
 int mastercf_open(const char *dir, struct mastercf *out, struct err *e)

@@ -12,6 +12,7 @@
 #define CONFIG_MASTERCF_H
 
 #include "lib/base/arena.h"
+#include "lib/base/buf.h"
 #include "lib/base/err.h"
 
 enum service_type {
@@ -44,8 +45,8 @@ struct service {
 	size_t noptions;
 	struct service_option *options;
 	unsigned line;
-	/* as written, for postconf -M: name type private unpriv chroot wakeup maxproc, and every
-	   argument with its braces */
+	/* for postconf: name type private unpriv chroot wakeup maxproc as written, and every argument
+	   with outer braces removed ("-o", "name=value", ...) */
 	const char *field[7];
 	size_t raw_argc;
 	const char **raw_argv;
@@ -62,6 +63,12 @@ struct mastercf {
 MUST_USE int mastercf_open(const char *dir, struct mastercf *out, struct err *e);
 MUST_USE int mastercf_parse(struct sv text, const char *file, struct mastercf *out,
 			    struct err *e);
+/* For tools that show or edit the file: what only makes a service unusable (one that stands there
+   twice, -o without "=", a command with a path) is accepted. */
+MUST_USE int mastercf_parse_loose(struct sv text, const char *file, struct mastercf *out,
+				  struct err *e);
+/* The text of a service as one line of master.cf, as postconf -M prints it. 0 or -1 (ceiling). */
+MUST_USE int mastercf_format(const struct service *s, bool fold, struct buf *out);
 void mastercf_free(struct mastercf *m);
 
 const char *service_type_name(enum service_type t);
