@@ -183,7 +183,8 @@ void pickup_serve(struct server_conn *sc)
 	} else if (!enter(p, s.uid)) {
 		struct err e = ERR_INIT;
 		decide(&s, STATUS_TEMP, "4.7.0", "too many submissions of yours at a time");
-		(void)msg_submit_result_send(s.conn, &s.verdict, 0, NULL, 0, fiber_deadline(1000), &e);
+		if (msg_submit_result_send(s.conn, &s.verdict, 0, NULL, 0, fiber_deadline(1000), &e) < 0)
+			log_info("submission: uid %u: %s", (unsigned)s.uid, e.text);
 	} else {
 		talk(sc, &s);
 		leave(p, s.uid);
