@@ -60,10 +60,14 @@ void qmgr_serve(struct server_conn *c)
 	struct ipc_conn *conn = ipc_conn_new(c->fd);
 	struct err e = ERR_INIT;
 	struct ipc_frame f;
-	int rc;
+	int rc = 0;
 
-	while ((rc = ipc_recv(conn, &f, fiber_deadline(IDLE_MS), &e)) == 1) {
-		rc = answer(qm, c, conn, &f, &e);
+	while (!server_is_stopping(c->server)) {
+		server_conn_idle(c, true);
+		rc = ipc_recv(conn, &f, fiber_deadline(IDLE_MS), &e);
+		server_conn_idle(c, false);
+		if (rc == 1)
+			rc = answer(qm, c, conn, &f, &e);
 		if (rc != 1)
 			break;
 		arena_reset(c->arena);

@@ -101,12 +101,14 @@ void rewrite_serve(struct server_conn *c)
 	int rc;
 
 	buf_init(&body, IPC_FRAME_MAX);
-	for (;;) {
+	while (!server_is_stopping(c->server)) {
 		struct ipc_frame f;
 		uint16_t type = 0;
 		arena_reset(c->arena);
 		buf_reset(&body);
+		server_conn_idle(c, true);
 		rc = ipc_recv(conn, &f, fiber_deadline(IDLE_MS), &e);
+		server_conn_idle(c, false);
 		if (rc != 1)
 			break;
 		rc = rewrite_answer(t, &f, c->arena, &type, &body, &e);

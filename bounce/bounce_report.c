@@ -1,0 +1,263 @@
+#include "bounce/bounce_report.h"
+
+#include "lib/base/utf8.h"
+#include "lib/mail/addr.h"
+#include "lib/mail/date.h"
+#include "lib/mail/dsn.h"
+#include "lib/mail/header.h"
+
+#define LINE_WIDTH 76
+#define VALUE_MAX  3000
+
+const char *report_subject(enum report_kind kind)
+{
+	switch (kind) {
+	case REPORT_DELAY: return "Your mail is delayed";
+	case REPORT_SUCCESS: return "Your mail was delivered";
+	case REPORT_POSTMASTER: return "Postmaster notice: undeliverable mail";
+	case REPORT_FAILURE: break;
+	}
+	return "Your mail could not be delivered";
+}
+
+/* Append S as text of one line that may stand anywhere in the report. */
+static void clean(const struct report *r, struct buf *out, struct sv s)
+{
+	s = sv_upto(s, VALUE_MAX);
+	bool utf8 = r->smtputf8 && utf8_valid(s);
+	for (size_t i = 0; i < s.len; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+		if (c < 0x20 || c == 0x7f)
+			buf_putc(out, ' ');
+		else if (c > 0x7e && !utf8)
+			buf_putc(out, '?');
+		else
+			buf_putc(out, s.p[i]);
+	}
+}
+
+static void put_address(const struct report *r, struct buf *out, struct sv internal)
+{
+	struct buf one;
+	buf_init(&one, 2 * VALUE_MAX);
+	if (addr_quote(&one, sv_upto(internal, VALUE_MAX)) < 0)
+		buf_put_sv(&one, sv_upto(internal, VALUE_MAX));
+	clean(r, out, buf_sv(&one));
+	buf_free(&one);
+}
+
+/* "Name: value", value made harmless. */
+static void put_field(const struct report *r, struct buf *out, const char *name, struct sv value)
+{
+	struct buf one;
+	buf_init(&one, 4 * VALUE_MAX);
+	clean(r, &one, value);
+	dsn_field(out, name, buf_sv(&one));
+	buf_free(&one);
+}
+
+static void put_typed(const struct report *r, struct buf *out, const char *name, const char *type,
+        struct sv value)
+{
+	struct buf one;
+	buf_init(&one, 4 * VALUE_MAX);
+	clean(r, &one, value);
+	dsn_typed_field(out, name, type, buf_sv(&one));
+	buf_free(&one);
+}
+
+static void put_address_field(
+        const struct report *r, struct buf *out, const char *name, struct sv internal)
+{
+	struct buf one;
+	buf_init(&one, 4 * VALUE_MAX);
+	put_address(r, &one, internal);
+	dsn_typed_field(out, name, utf8_is_ascii(buf_sv(&one)) ? "rfc822" : "utf-8", buf_sv(&one));
+	buf_free(&one);
+}
+
+static void put_date_field(const struct report *r, struct buf *out, const char *name, int64_t t)
+{
+	buf_printf(out, "%s: ", name);
+	date_format(out, t, r->tz_min);
+	buf_putc(out, '\n');
+}
+
+/* Text in lines of bearable width, each indented. Words longer than a line stay whole. */
+static void put_wrapped(const struct report *r, struct buf *out, struct sv text, const char *indent)
+{
+	struct buf one;
+	size_t column = 0;
+	buf_init(&one, 4 * VALUE_MAX);
+	clean(r, &one, text);
+	struct sv rest = buf_sv(&one);
+	for (struct sv word = sv_take_word(&rest); word.len > 0; word = sv_take_word(&rest)) {
+		if (column > 0 && column + 1 + word.len > LINE_WIDTH) {
+			buf_putc(out, '\n');
+			column = 0;
+		}
+		buf_puts(out, column == 0 ? indent : " ");
+		column += (column == 0 ? strlen(indent) : 1) + word.len;
+		buf_put_sv(out, word);
+	}
+	buf_putc(out, '\n');
+	buf_free(&one);
+}
+
+static bool needs_8bit(struct sv s)
+{
+	return !utf8_is_ascii(s);
+}
+
+static void put_header(const struct report *r, struct buf *out)
+{
+	struct buf v;
+	buf_init(&v, 4 * VALUE_MAX);
+	put_date_field(r, out, "Date", r->now_s);
+	buf_puts(&v, "MAILER-DAEMON@");
+	clean(r, &v, r->myorigin);
+	buf_puts(&v, " (Mail Delivery System)");
+	header_put(out, SV("From"), buf_sv(&v), 900);
+	buf_reset(&v);
+	put_address(r, &v, r->to);
+	header_put(out, SV("To"), buf_sv(&v), 900);
+	buf_printf(out, "Subject: %s\n", report_subject(r->kind));
+	buf_puts(out, "Auto-Submitted: auto-replied\n");
+	buf_puts(out, "MIME-Version: 1.0\n");
+	buf_puts(out, "Content-Type: multipart/report; report-type=");
+	buf_puts(out, r->smtputf8 ? "global-delivery-status" : "delivery-status");
+	buf_printf(out, ";\n\tboundary=\"%.*s\"\n", SV_ARG(r->boundary));
+	if (r->smtputf8 || needs_8bit(r->original))
+		buf_puts(out, "Content-Transfer-Encoding: 8bit\n");
+	buf_puts(out, "\nThis is a report in MIME format.\n");
+	buf_free(&v);
+}
+
+static const char *explanation(enum report_kind kind)
+{
+	switch (kind) {
+	case REPORT_DELAY:
+		return "Your mail has not been delivered yet to the recipients listed below. You "
+		       "need not do "
+		       "anything: delivery will be tried again.";
+	case REPORT_SUCCESS:
+		return "As you asked, here is what became of your mail at this server. A recipient "
+		       "that was "
+		       "\"relayed\" or \"expanded\" may get it, or not, from the next server.";
+	case REPORT_POSTMASTER:
+		return "A mail could not be delivered. The reasons are listed below; its header is "
+		       "attached.";
+	case REPORT_FAILURE: break;
+	}
+	return "Your mail could not be delivered to the recipients listed below, for the reasons "
+	       "given. It will "
+	       "not be tried again. The mail, or at least its header, is attached.";
+}
+
+static void put_text_part(const struct report *r, struct buf *out)
+{
+	buf_printf(out, "\n--%.*s\n", SV_ARG(r->boundary));
+	buf_puts(out, "Content-Description: Notification\n");
+	buf_printf(
+	        out, "Content-Type: text/plain; charset=%s\n", r->smtputf8 ? "utf-8" : "us-ascii");
+	if (r->smtputf8)
+		buf_puts(out, "Content-Transfer-Encoding: 8bit\n");
+	buf_puts(out, "\nThis is the mail server ");
+	clean(r, out, r->myhostname);
+	buf_puts(out, ".\n\n");
+	put_wrapped(r, out, sv_z(explanation(r->kind)), "");
+	if (r->kind == REPORT_FAILURE) {
+		buf_putc(out, '\n');
+		put_wrapped(r, out,
+		        SV("If you need help, write to the postmaster of this server and include "
+		           "this report."),
+		        "");
+	}
+	for (size_t i = 0; i < r->nrcpts; i++) {
+		const struct report_rcpt *p = &r->rcpts[i];
+		buf_puts(out, "\n<");
+		put_address(r, out, p->recipient);
+		buf_putc(out, '>');
+		if (p->original.len > 0 && !addr_ieq(p->original, p->recipient)) {
+			buf_puts(out, " (sent to <");
+			put_address(r, out, p->original);
+			buf_puts(out, ">)");
+		}
+		buf_puts(out, ":\n");
+		put_wrapped(r, out, p->text.len > 0 ? p->text : p->action, "    ");
+	}
+	if (r->nmore > 0)
+		buf_printf(out, "\nand %zu more recipients.\n", r->nmore);
+}
+
+static void put_status_rcpt(const struct report *r, struct buf *out, const struct report_rcpt *p)
+{
+	struct sv type, addr;
+	buf_putc(out, '\n');
+	put_address_field(r, out, "Final-Recipient", p->recipient);
+	if (p->orcpt.len > 0 && dsn_addr_split(p->orcpt, &type, &addr) == 1) {
+		struct buf t;
+		buf_init(&t, 100);
+		clean(r, &t, sv_upto(type, 64));
+		put_typed(r, out, "Original-Recipient", buf_z(&t), addr);
+		buf_free(&t);
+	} else if (p->original.len > 0) {
+		put_address_field(r, out, "Original-Recipient", p->original);
+	}
+	put_field(r, out, "Action", p->action);
+	put_field(r, out, "Status", p->dsn);
+	if (p->remote_mta.len > 0)
+		put_typed(r, out, "Remote-MTA", "dns", p->remote_mta);
+	if (p->diagnostic.len > 0)
+		put_typed(r, out, "Diagnostic-Code", "smtp", p->diagnostic);
+	else if (p->text.len > 0)
+		put_typed(r, out, "Diagnostic-Code", "X-merpati", p->text);
+	if (r->kind == REPORT_DELAY && r->retry_until_s > 0)
+		put_date_field(r, out, "Will-Retry-Until", r->retry_until_s);
+}
+
+static void put_status_part(const struct report *r, struct buf *out)
+{
+	buf_printf(out, "\n--%.*s\n", SV_ARG(r->boundary));
+	buf_puts(out, "Content-Description: Delivery report\n");
+	buf_printf(out, "Content-Type: message/%sdelivery-status\n", r->smtputf8 ? "global-" : "");
+	if (r->smtputf8)
+		buf_puts(out, "Content-Transfer-Encoding: 8bit\n");
+	buf_putc(out, '\n');
+	if (r->envid.len > 0)
+		put_field(r, out, "Original-Envelope-Id", r->envid);
+	put_typed(r, out, "Reporting-MTA", "dns", r->myhostname);
+	put_field(r, out, "X-Merpati-Queue-ID", r->queue_id);
+	if (r->sender.len > 0)
+		put_address_field(r, out, "X-Merpati-Sender", r->sender);
+	put_date_field(r, out, "Arrival-Date", r->arrival_s);
+	for (size_t i = 0; i < r->nrcpts; i++)
+		put_status_rcpt(r, out, &r->rcpts[i]);
+}
+
+static void put_original_part(const struct report *r, struct buf *out)
+{
+	const char *type =
+	        r->header_only ? (r->smtputf8 ? "message/global-headers" : "text/rfc822-headers")
+	                       : (r->smtputf8 ? "message/global" : "message/rfc822");
+	buf_printf(out, "\n--%.*s\n", SV_ARG(r->boundary));
+	buf_printf(out, "Content-Description: %s\n",
+	        r->header_only ? "Header of the mail" : "The mail");
+	buf_printf(out, "Content-Type: %s\n", type);
+	if (r->smtputf8 || needs_8bit(r->original))
+		buf_puts(out, "Content-Transfer-Encoding: 8bit\n");
+	buf_putc(out, '\n');
+	buf_put_sv(out, r->original);
+	if (r->original.len > 0 && !sv_ends(r->original, SV("\n")))
+		buf_putc(out, '\n');
+	buf_printf(out, "\n--%.*s--\n", SV_ARG(r->boundary));
+}
+
+int report_make(const struct report *r, struct buf *out)
+{
+	put_header(r, out);
+	put_text_part(r, out);
+	put_status_part(r, out);
+	put_original_part(r, out);
+	return out->overflow ? -1 : 0;
+}

@@ -1,0 +1,43 @@
+/* bounce, defer, trace: logs of what happened to recipients, and notifications. See README. */
+#include "bounce/bounce.h"
+#include "lib/sys/jail.h"
+
+static int pre_jail(struct server *s, struct err *e)
+{
+	struct bounce *b = mem_alloc(sizeof(*b));
+	struct config *cfg = server_config(s);
+	server_set_state(s, b);
+	if (params_core_load(cfg, &b->core, e) < 0 || params_bounce_load(cfg, &b->p, e) < 0 ||
+	        config_time(cfg, "maximal_queue_lifetime", 'd', &b->queue_lifetime, e) < 0)
+		return -1;
+	return queue_open(&b->q, b->core.queue_directory, e);
+}
+
+static int post_jail(struct server *s, struct err *e)
+{
+	struct bounce *b = server_state(s);
+	(void)e;
+	b->cleanup = server_pool(s, b->core.cleanup_service_name, 8);
+	return 0;
+}
+
+static int paths(struct server *s, struct err *e)
+{
+	(void)e;
+	return server_allow_write(s, ".");
+}
+
+int main(int argc, char **argv)
+{
+	static const struct server_def def = {
+		.name = "bounce",
+		.client_limit = 100,
+		.arena_ceiling = 64u << 20,
+		.jail = JAIL_ACCEPT | JAIL_PASS_FD | JAIL_UNIX | JAIL_READ_FILES | JAIL_WRITE_FILES,
+		.paths = paths,
+		.pre_jail = pre_jail,
+		.post_jail = post_jail,
+		.serve = bounce_serve,
+	};
+	return server_main(argc, argv, &def);
+}

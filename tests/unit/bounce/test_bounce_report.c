@@ -1,0 +1,222 @@
+/* Unit test of bounce/bounce_report.c: what a report holds, and that strangers' text cannot break
+ * it. */
+#include "bounce/bounce_report.h"
+#include "tests/support/t.h"
+
+#include "lib/base/utf8.h"
+
+static struct report sample(const struct report_rcpt *rcpts, size_t n)
+{
+	return (struct report){ .kind = REPORT_FAILURE,
+		.to = SV("anna@far.example"),
+		.sender = SV("anna@far.example"),
+		.queue_id = SV("4abcDEF123z"),
+		.myhostname = SV("mx.here.example"),
+		.myorigin = SV("here.example"),
+		.mail_name = SV("merpati"),
+		.boundary = SV("=_b0undary"),
+		.now_s = 1795392000,
+		.arrival_s = 1795391990,
+		.tz_min = 420,
+		.rcpts = rcpts,
+		.nrcpts = n,
+		.original = SV("Subject: hello\nTo: bert\n\nbody\n") };
+}
+
+static const struct report_rcpt one = { .recipient = SV_INIT("bert@here.example"),
+	.original = SV_INIT("bertie@here.example"),
+	.orcpt = SV_INIT("rfc822;bertie@here.example"),
+	.action = SV_INIT("failed"),
+	.dsn = SV_INIT("5.1.1"),
+	.text = SV_INIT("unknown user: \"bert\""),
+	.remote_mta = SV_INIT(""),
+	.diagnostic = SV_INIT("") };
+
+static void has(struct sv text, const char *what)
+{
+	if (sv_find(text, sv_z(what)) < 0)
+		fail_msg("no \"%s\" in:\n%.*s", what, SV_ARG(text));
+}
+
+static void hasnot(struct sv text, const char *what)
+{
+	if (sv_find(text, sv_z(what)) >= 0)
+		fail_msg("\"%s\" in:\n%.*s", what, SV_ARG(text));
+}
+
+/* Boundary lines, and the Content-Type behind each: three parts and an end, nothing else. */
+static void check_parts(struct sv text, const char *const types[3])
+{
+	size_t n = 0;
+	bool closed = false;
+	struct sv line;
+	while (sv_take_line(&text, &line)) {
+		if (!sv_starts(line, SV("--=_b0undary")))
+			continue;
+		assert_false(closed);
+		closed = sv_eqz(line, "--=_b0undary--");
+		if (closed)
+			continue;
+		assert_true(n < 3);
+		struct sv head = sv_upto(text, (size_t)sv_find(text, SV("\n\n")));
+		char want[100];
+		snprintf(want, sizeof(want), "\nContent-Type: %s", types[n++]);
+		has(head, want);
+	}
+	assert_true(closed);
+	assert_int_equal(n, 3);
+}
+
+static void failure(void **state)
+{
+	(void)state;
+	static const char *const types[] = { "text/plain", "message/delivery-status",
+		"message/rfc822" };
+	struct buf out;
+	buf_init(&out, 1 << 20);
+	struct report r = sample(&one, 1);
+	r.envid = SV("QQ314159");
+	assert_int_equal(report_make(&r, &out), 0);
+	struct sv t = buf_sv(&out);
+	check_parts(t, types);
+	has(t, "From: MAILER-DAEMON@here.example (Mail Delivery System)\n");
+	has(t, "To: anna@far.example\n");
+	has(t, "Auto-Submitted: auto-replied\n");
+	has(t, "Original-Envelope-Id: QQ314159\n");
+	has(t, "Reporting-MTA: dns; mx.here.example\n");
+	has(t, "Arrival-Date: ");
+	has(t, "Final-Recipient: rfc822; bert@here.example\n");
+	has(t, "Original-Recipient: rfc822; bertie@here.example\n");
+	has(t, "Action: failed\n");
+	has(t, "Status: 5.1.1\n");
+	has(t, "Diagnostic-Code: X-merpati; unknown user: \"bert\"\n");
+	has(t, "<bert@here.example> (sent to <bertie@here.example>):\n    unknown user: "
+	       "\"bert\"\n");
+	has(t, "\n\nSubject: hello\nTo: bert\n\nbody\n");
+	has(t, "\n--=_b0undary--\n");
+	hasnot(t, "Remote-MTA");
+	buf_free(&out);
+}
+
+static void kinds(void **state)
+{
+	(void)state;
+	static const char *const types[] = { "text/plain", "message/delivery-status",
+		"text/rfc822-headers" };
+	static const struct {
+		enum report_kind kind;
+		const char *subject, *action;
+	} cases[] = {
+		{ REPORT_DELAY, "Subject: Your mail is delayed\n", "delayed" },
+		{ REPORT_SUCCESS, "Subject: Your mail was delivered\n", "delivered" },
+		{ REPORT_POSTMASTER, "Subject: Postmaster notice: undeliverable mail\n", "failed" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct report_rcpt rcpt = one;
+		struct buf out;
+		rcpt.action = sv_z(cases[i].action);
+		rcpt.remote_mta = SV("mx.far.example");
+		rcpt.diagnostic = SV("450 4.2.1 later");
+		buf_init(&out, 1 << 20);
+		struct report r = sample(&rcpt, 1);
+		r.kind = cases[i].kind;
+		r.header_only = true;
+		r.original = SV("Subject: hello\n");
+		r.retry_until_s = 1795392000 + 432000;
+		assert_int_equal(report_make(&r, &out), 0);
+		check_parts(buf_sv(&out), types);
+		has(buf_sv(&out), cases[i].subject);
+		has(buf_sv(&out), "Remote-MTA: dns; mx.far.example\n");
+		has(buf_sv(&out), "Diagnostic-Code: smtp; 450 4.2.1 later\n");
+		(cases[i].kind == REPORT_DELAY ? has : hasnot)(buf_sv(&out), "Will-Retry-Until: ");
+		buf_free(&out);
+	}
+}
+
+static void smtputf8(void **state)
+{
+	(void)state;
+	static const char *const types[] = { "text/plain", "message/global-delivery-status",
+		"message/global" };
+	struct report_rcpt rcpt = one;
+	struct buf out;
+	rcpt.recipient = SV("b\xc3\xa9rt@here.example");
+	buf_init(&out, 1 << 20);
+	struct report r = sample(&rcpt, 1);
+	r.smtputf8 = true;
+	assert_int_equal(report_make(&r, &out), 0);
+	check_parts(buf_sv(&out), types);
+	has(buf_sv(&out), "report-type=global-delivery-status");
+	has(buf_sv(&out), "Final-Recipient: utf-8; b\xc3\xa9rt@here.example\n");
+	buf_reset(&out);
+	r.smtputf8 = false;
+	assert_int_equal(report_make(&r, &out), 0);
+	has(buf_sv(&out), "Final-Recipient: rfc822; b??rt@here.example\n");
+	assert_true(utf8_is_ascii(buf_sv(&out)));
+	buf_free(&out);
+}
+
+/* ATTACKS P03, D15: text from outside stays where it was put */
+static void hostile(void **state)
+{
+	(void)state;
+	static const char *const types[] = { "text/plain", "message/delivery-status",
+		"message/rfc822" };
+	static const struct sv evil[] = {
+		SV_INIT("x\nAction: delivered"),
+		SV_INIT("x\r\nBcc: all@far.example\r\n\r\nhi"),
+		SV_INIT("x\n\n--=_b0undary\nContent-Type: text/html\n\n<b>"),
+		SV_INIT("--=_b0undary--"),
+		SV_INIT("\0\1\2\x7f\x9b"),
+		SV_INIT("<>>>\"\\\"@(((("),
+		SV_INIT(";;;;"),
+		SV_INIT("\n"),
+	};
+	for (size_t i = 0; i < ARRAY_LEN(evil); i++) {
+		const struct report_rcpt rcpt = { evil[i], evil[i], evil[i], evil[i], evil[i],
+			evil[i], evil[i], evil[i] };
+		struct buf out;
+		buf_init(&out, 1 << 20);
+		struct report r = sample(&rcpt, 1);
+		r.to = r.sender = r.envid = r.queue_id = r.myhostname = r.myorigin = evil[i];
+		assert_int_equal(report_make(&r, &out), 0);
+		check_parts(buf_sv(&out), types);
+		struct sv head = sv_upto(buf_sv(&out), (size_t)sv_find(buf_sv(&out), SV("\n\n")));
+		hasnot(head, "\nBcc:");
+		hasnot(buf_sv(&out), "\nAction: delivered");
+		hasnot(buf_sv(&out), "text/html\n");
+		buf_free(&out);
+	}
+}
+
+static void long_values_are_cut(void **state)
+{
+	(void)state;
+	char *z = mem_alloc(200001);
+	struct buf out;
+	memset(z, 'x', 200000);
+	struct sv v = sv_n(z, 200000);
+	const struct report_rcpt rcpt = { v, v, v, v, v, v, v, v };
+	buf_init(&out, 1 << 20);
+	struct report r = sample(&rcpt, 1);
+	r.to = r.envid = v;
+	assert_int_equal(report_make(&r, &out), 0);
+	assert_true(out.len < 60000);
+	buf_free(&out);
+	buf_init(&out, 1000);
+	assert_int_equal(report_make(&r, &out), -1);
+	buf_free(&out);
+	free(z);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(failure),
+		cmocka_unit_test(kinds),
+		cmocka_unit_test(smtputf8),
+		cmocka_unit_test(hostile),
+		cmocka_unit_test(long_values_are_cut),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
