@@ -65,7 +65,8 @@ static enum imap_frame_result announce(struct imap_frame *f, struct sv bytes,
 	uint64_t max = f->append ? f->lim.append : f->lim.literal;
 	if (!a->sync && !f->append && max > f->lim.nonsync)
 		max = f->lim.nonsync;
-	if (a->size > max || (!f->append && a->size > f->lim.total))
+	bool over_total = next > f->lim.total || a->size > f->lim.total - next;
+	if (a->size > max || (!f->append && over_total))
 		return IMAP_FRAME_LITERAL_TOO_BIG;
 	f->end = f->pos = f->line_start = next;
 	f->skip = (size_t)a->size;
