@@ -83,6 +83,8 @@ typedef int (*ipc_dial_fn)(void *ctx, const char *endpoint, int64_t deadline, st
 /* ENDPOINT is copied; CTX must outlive the pool. */
 struct ipc_pool *ipc_pool_new(const char *endpoint, unsigned max, ipc_dial_fn dial, void *ctx);
 void ipc_pool_free(struct ipc_pool *p);
+/* Keep idle connections, for services where the connection stands for the process (anvil, auth). */
+void ipc_pool_keep(struct ipc_pool *p);
 /* A connection of one's own for a dialogue of several frames; NULL with E. */
 struct ipc_conn *ipc_pool_get(struct ipc_pool *p, int64_t deadline, struct err *e);
 /* GOOD: may be reused. */

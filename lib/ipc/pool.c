@@ -23,7 +23,7 @@ struct ipc_pool {
 	struct list idle, busy;
 	struct fiber *reaper; /* while something is idle */
 	unsigned refs;        /* owner and reaper */
-	bool closed;
+	bool closed, keep;
 	uint32_t next_id;
 };
 
@@ -38,6 +38,11 @@ struct ipc_pool *ipc_pool_new(const char *endpoint, unsigned max, ipc_dial_fn di
 	list_init(&p->idle);
 	list_init(&p->busy);
 	return p;
+}
+
+void ipc_pool_keep(struct ipc_pool *p)
+{
+	p->keep = true;
 }
 
 static void unref(struct ipc_pool *p)
@@ -99,7 +104,7 @@ static struct pooled *take_idle(struct ipc_pool *p)
 	while (!list_empty(&p->idle)) {
 		/* the one used last: the others may then grow old */
 		struct pooled *c = CONTAINER_OF(p->idle.head.prev, struct pooled, link);
-		if (still_good(c) && c->born + TTL_MS > clock_mono_ms()) {
+		if (still_good(c) && (p->keep || c->born + TTL_MS > clock_mono_ms())) {
 			list_remove(&p->idle, &c->link);
 			return c;
 		}
@@ -149,7 +154,7 @@ static void put(struct ipc_pool *p, struct pooled *c, bool good)
 	list_remove(&p->busy, &c->link);
 	c->used = clock_mono_ms();
 	list_push(&p->idle, &c->link);
-	if (p->reaper || !fiber_self())
+	if (p->reaper || p->keep || !fiber_self())
 		return;
 	p->reaper = fiber_spawn("ipc_pool", 0, reap, p);
 	if (p->reaper)

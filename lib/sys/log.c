@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdarg.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include "lib/sys/clock.h"
 #include "lib/sys/log_line.h"
@@ -51,6 +52,29 @@ void log_to_fd(int fd)
 	if (the_log.fd >= 0 && the_log.fd != fd)
 		sys_close(the_log.fd);
 	the_log.fd = fd;
+}
+
+/* Through a descriptor of the directory: its name may be longer than a socket's address. */
+int log_connect(const char *queue_directory)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	int dir = open(queue_directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return -1;
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	snprintf(sa.sun_path, sizeof(sa.sun_path), "/proc/self/fd/%d/public/postlog", dir);
+	int rc = fd < 0 ? -1 : connect(fd, (const struct sockaddr *)&sa, sizeof(sa));
+	if (rc < 0) {
+		snprintf(sa.sun_path, sizeof(sa.sun_path), "%.80s/public/postlog", queue_directory);
+		rc = fd < 0 ? -1 : connect(fd, (const struct sockaddr *)&sa, sizeof(sa));
+	}
+	sys_close(dir);
+	if (rc < 0) {
+		sys_close(fd);
+		return -1;
+	}
+	log_to_fd(fd);
+	return 0;
 }
 
 void log_set_verbose(int level)
@@ -130,6 +154,20 @@ static void emit(const char *prefix, const char *fmt, va_list ap)
 	size_t n = log_line_make(line, clock_wall(), the_log.host, the_log.tag, getpid(), sv_n(text, len));
 	deliver(line, n);
 	errno = keep;
+}
+
+int log_line_as(const char *tag, const char *prefix, struct sv text)
+{
+	char whole[LOG_LINE_MAX + 1], line[LOG_LINE_MAX + 1];
+	int n = snprintf(whole, sizeof(whole), "%s%.*s", prefix, SV_ARG(text));
+	if (n < 0)
+		return -1;
+	size_t len = (size_t)n < sizeof(whole) ? (size_t)n : sizeof(whole) - 1;
+	len = log_line_make(line, clock_wall(), the_log.host, tag, getpid(), sv_n(whole, len));
+	pthread_mutex_lock(&the_log.lock);
+	int sent = the_log.fd >= 0 ? to_postlogd(line, len) : -1;
+	pthread_mutex_unlock(&the_log.lock);
+	return sent == 1 ? 0 : -1;
 }
 
 #define EMIT(prefix)                       \

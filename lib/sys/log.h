@@ -12,7 +12,7 @@
 #ifndef SYS_LOG_H
 #define SYS_LOG_H
 
-#include "lib/base/attr.h"
+#include "lib/base/sv.h"
 
 /* TAG is "merpati/smtpd"; copied. */
 void log_init(const char *tag);
@@ -21,6 +21,11 @@ void log_set_tag(const char *tag);
 const char *log_program(void);
 /* Send lines to postlogd through FD (datagrams); the log owns FD from now on. -1 returns to stderr. */
 void log_to_fd(int fd);
+/* For commands: send lines to the postlogd of the instance whose queue directory this is. 0, or -1 when
+ * nobody listens there: lines go to stderr. */
+int log_connect(const char *queue_directory);
+/* Send a line as if PROGRAM with TAG had logged it (postlog(1)). 0; -1: nobody took it. */
+int log_line_as(const char *tag, const char *prefix, struct sv text);
 /* 0: info and up (default); 1: log_debug too. */
 void log_set_verbose(int level);
 int log_verbose(void);

@@ -24,6 +24,12 @@ def sanitized(path):
         return b"__asan_init" in f.read()
 
 
+def faults(path):
+    """The program has fault hooks (lib/sys/fault.h): a test build."""
+    with open(path, "rb") as f:
+        return b"MERPATI_FAULT" in f.read()
+
+
 def field(tag, kind, octets):
     return struct.pack("<HBBI", tag, kind, 0, len(octets)) + octets
 
@@ -202,7 +208,7 @@ class FakeMaster:
         user = pwd.getpwnam(owner())
         for top, dirs, files in os.walk(self.dir):
             for n in [top] + [os.path.join(top, f) for f in files]:
-                os.chown(n, user.pw_uid, user.pw_gid)
+                os.lchown(n, user.pw_uid, user.pw_gid)
 
     def __enter__(self):
         return self.start()

@@ -213,9 +213,12 @@ static int setup(void **state)
 {
 	(void)state;
 	snprintf(dir, sizeof(dir), "/tmp/merpati-jail-XXXXXX");
-	if (!mkdtemp(dir) || chmod(dir, 0755) < 0 || mkdir(in_dir("r"), 0755) < 0 || mkdir(in_dir("w"), 0755) < 0)
+	if (!mkdtemp(dir) || chmod(dir, 0755) < 0)
 		return -1;
-	return opens(in_dir("r/file"), O_CREAT | O_WRONLY) && opens(in_dir("other"), O_CREAT | O_WRONLY) ? 0 : -1;
+	if (mkdir(in_dir("r"), 0755) < 0 || mkdir(in_dir("w"), 0755) < 0)
+		return -1;
+	bool made = opens(in_dir("r/file"), O_CREAT | O_WRONLY) && opens(in_dir("other"), O_CREAT | O_WRONLY);
+	return made ? 0 : -1;
 }
 
 static int teardown(void **state)
