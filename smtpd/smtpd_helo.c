@@ -1,0 +1,78 @@
+/* HELO and EHLO (RFC 5321 4.1.1.1), and what EHLO offers. */
+#include "lib/sys/log.h"
+#include "smtpd/smtpd.h"
+
+/* smtpd_discard_ehlo_keywords: "pipelining, 8bitmime" */
+static bool offered(const struct smtpd_session *s, const char *keyword)
+{
+	struct sv list = sv_z(s->proc->smtpd.smtpd_discard_ehlo_keywords);
+	while (list.len) {
+		struct sv word = sv_take_word(&list);
+		while (word.len) {
+			struct sv name = sv_take_until(&word, ',');
+			if (sv_ieqz(name, keyword))
+				return false;
+		}
+	}
+	return true;
+}
+
+static void reply_ehlo(struct smtpd_session *s)
+{
+	const char *lines[8];
+	char size[40];
+	size_t n = 0;
+
+	if (offered(s, "pipelining"))
+		lines[n++] = "PIPELINING";
+	if (offered(s, "size")) {
+		if (s->proc->core.message_size_limit > 0)
+			snprintf(size, sizeof(size), "SIZE %ld", s->proc->core.message_size_limit);
+		else
+			snprintf(size, sizeof(size), "SIZE");
+		lines[n++] = size;
+	}
+	if (offered(s, "vrfy") && !s->proc->smtpd.disable_vrfy_command)
+		lines[n++] = "VRFY";
+	if (offered(s, "enhancedstatuscodes"))
+		lines[n++] = "ENHANCEDSTATUSCODES";
+	if (offered(s, "8bitmime"))
+		lines[n++] = "8BITMIME";
+	if (s->proc->core.smtputf8_enable && offered(s, "smtputf8"))
+		lines[n++] = "SMTPUTF8";
+	int rc = stream_printf(s->io, "250%c%s\r\n", n ? '-' : ' ', s->proc->core.myhostname);
+	for (size_t i = 0; i < n && rc == 1; i++)
+		rc = stream_printf(s->io, "250%c%s\r\n", i + 1 < n ? '-' : ' ', lines[i]);
+	if (rc != 1)
+		s->hung_up = s->quit = true;
+}
+
+void smtpd_cmd_helo(struct smtpd_session *s, const struct smtp_cmd *cmd)
+{
+	bool extended = cmd->verb == SMTP_EHLO;
+	struct smtp_fault fault;
+	struct sv name;
+
+	if (smtp_helo_parse(cmd->arg, extended, &name, &fault) < 0) {
+		smtpd_refuse_fault(s, &fault);
+		return;
+	}
+	smtpd_txn_reset(s);
+	/* the name is kept for the session: one buffer for each greeting, and greetings are limited */
+	struct sv copy = arena_sv(s->conn->arena, sv_upto(name, 255));
+	if (!copy.p)
+		return;
+	s->helo = copy;
+	s->esmtp = extended;
+	if (!s->proc->smtpd.smtpd_delay_reject) {
+		struct smtpd_verdict v = smtpd_access_check(s, SMTPD_STAGE_HELO, SV_NONE);
+		if (v.action == SMTPD_REFUSE) {
+			smtpd_refuse_verdict(s, extended ? "EHLO" : "HELO", &v);
+			return;
+		}
+	}
+	if (extended)
+		reply_ehlo(s);
+	else
+		smtpd_reply(s, 250, NULL, "%s", s->proc->core.myhostname);
+}
