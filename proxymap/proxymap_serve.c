@@ -100,7 +100,10 @@ static bool serve_one(struct server_conn *c, struct ipc_conn *conn)
 	struct err e = ERR_INIT;
 	struct job j = { .err = ERR_INIT };
 
-	if (ipc_recv(conn, &f, FIBER_FOREVER, &e) != 1)
+	server_conn_idle(c, true);
+	int rc = ipc_recv(conn, &f, FIBER_FOREVER, &e);
+	server_conn_idle(c, false);
+	if (rc != 1)
 		return false;
 	arena_reset(c->arena);
 	if (f.protocol != MSG_proxymap_PROTOCOL || f.type != MSG_proxymap_lookup ||
@@ -110,7 +113,7 @@ static bool serve_one(struct server_conn *c, struct ipc_conn *conn)
 	}
 	buf_init(&j.value, MAP_VALUE_MAX);
 	answer(c, c->state, &q, &r, &j);
-	int rc = msg_proxymap_result_send(conn, &r, f.request_id, NULL, 0, fiber_deadline(ANSWER_WAIT_MS), &e);
+	rc = msg_proxymap_result_send(conn, &r, f.request_id, NULL, 0, fiber_deadline(ANSWER_WAIT_MS), &e);
 	buf_free(&j.value);
 	return rc == 1;
 }

@@ -184,7 +184,10 @@ static bool next_command(struct smtpd_session *s)
 		s->hung_up = true;
 		return false;
 	}
+	/* between transactions nothing is lost when the process is asked to go */
+	server_conn_idle(s->conn, !s->txn.active);
 	int rc = stream_line(s->io, limit, &line, NULL, smtpd_deadline(s));
+	server_conn_idle(s->conn, false);
 	if (rc == STREAM_TOO_LONG) {
 		s->where = "UNKNOWN";
 		if (stream_discard_line(s->io, DISCARD_LINE_MAX, smtpd_deadline(s)) != 1) {
