@@ -207,6 +207,16 @@ void fiber_cancel(struct fiber *f)
 		loop_wake(f, -1);
 }
 
+bool fiber_shield(bool on)
+{
+	struct fiber *f = the_loop.self;
+	bool before = f && f->shielded;
+
+	if (f)
+		f->shielded = on;
+	return before;
+}
+
 bool fiber_cancelled(void)
 {
 	return the_loop.self && the_loop.self->cancelled;

@@ -38,6 +38,9 @@ int fiber_yield(void);                       /* let others run; call it in long 
 /* Ask F to end: its current and all later waits return -1. */
 void fiber_cancel(struct fiber *f);
 bool fiber_cancelled(void);
+/* While ON, waits of the calling fiber do not see a cancel: for the few that must end before it may
+ * unwind (another fiber uses its memory). Returns what was set before. */
+bool fiber_shield(bool on);
 void fiber_hold(struct fiber *f);
 void fiber_release(struct fiber *f);
 int fiber_join(struct fiber *f, int64_t deadline); /* 1 ended; F must be held */

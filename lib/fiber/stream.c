@@ -26,6 +26,7 @@ struct stream {
 	void *ctx;
 	int fd;
 	int failed; /* enum stream_error that is final, or 1 */
+	bool write_failed;
 	int err;
 	struct side in, out;
 	int64_t write_ms;
@@ -292,6 +293,7 @@ static int put_out(struct stream *s, const char *p, size_t n)
 		ssize_t w = s->ops ? s->ops->write(s->ctx, p, n, deadline) : socket_write(s, p, n, deadline);
 		if (w < 0) {
 			s->failed = (int)w;
+			s->write_failed = true;
 			return s->failed;
 		}
 		p += w;
@@ -301,10 +303,13 @@ static int put_out(struct stream *s, const char *p, size_t n)
 	return 1;
 }
 
-/* End of input is no reason not to answer: a peer may have closed its half only. */
+/* That no more input comes is no reason not to answer: a peer may have closed its half only, and one
+ * that was silent for too long, or whose fiber was cancelled, is told so. */
 static bool can_write(const struct stream *s)
 {
-	return s->failed == 1 || (s->failed == STREAM_EOF && (s->fd >= 0 || s->ops));
+	if (s->failed == STREAM_EOF || s->failed == STREAM_TIMEOUT || s->failed == STREAM_CANCELLED)
+		return !s->write_failed && (s->fd >= 0 || s->ops);
+	return s->failed == 1;
 }
 
 int stream_flush(struct stream *s)
