@@ -62,13 +62,14 @@ static enum imap_frame_result announce(struct imap_frame *f, struct sv bytes,
 	f->sync = a->sync;
 	f->literal8 = a->literal8;
 	f->append = is_append(f, bytes, a);
+	/* also where a refused command ends: its literal does not come, or is the end of the session */
+	f->end = f->pos = f->line_start = next;
 	uint64_t max = f->append ? f->lim.append : f->lim.literal;
 	if (!a->sync && !f->append && max > f->lim.nonsync)
 		max = f->lim.nonsync;
 	bool over_total = next > f->lim.total || a->size > f->lim.total - next;
 	if (a->size > max || (!f->append && over_total))
 		return IMAP_FRAME_LITERAL_TOO_BIG;
-	f->end = f->pos = f->line_start = next;
 	f->skip = (size_t)a->size;
 	return IMAP_FRAME_LITERAL;
 }
