@@ -24,7 +24,8 @@
  *   0  no such user
  *  -1  could not find out (E)
  */
-MUST_USE int clnt_auth_exists(struct ipc_pool *auth, struct sv name, int64_t deadline, struct err *e);
+MUST_USE int clnt_auth_exists(
+        struct ipc_pool *auth, struct sv name, int64_t deadline, struct err *e);
 
 struct clnt_auth_identity {
 	struct sv name; /* the account: user@domain */
@@ -41,9 +42,10 @@ struct clnt_auth_identity {
  *  -1  could not find out (E)
  */
 MUST_USE int clnt_auth_who(struct ipc_pool *auth, struct sv name, struct arena *a,
-	struct clnt_auth_identity *out, int64_t deadline, struct err *e);
+        struct clnt_auth_identity *out, int64_t deadline, struct err *e);
 
-/* --- for login (and smtpd's AUTH): a connection of one's own, as the token is bound to it -------- */
+/* --- for login (and smtpd's AUTH): a connection of one's own, as the token is bound to it --------
+ */
 struct clnt_auth_attempt {
 	struct sv service; /* "imap", "pop3", "smtp" */
 	struct sv user;
@@ -68,8 +70,8 @@ struct clnt_auth_verdict {
  *  -1  temporary trouble (E); tell the client to come again
  * The answer to a refused attempt is delayed by auth.
  */
-MUST_USE int clnt_auth_sign_in(struct ipc_conn *c, const struct clnt_auth_attempt *what, struct arena *a,
-	struct clnt_auth_verdict *out, int64_t deadline, struct err *e);
+MUST_USE int clnt_auth_sign_in(struct ipc_conn *c, const struct clnt_auth_attempt *what,
+        struct arena *a, struct clnt_auth_verdict *out, int64_t deadline, struct err *e);
 
 struct clnt_auth_hand_over {
 	struct sv token;
@@ -88,15 +90,17 @@ struct clnt_auth_hand_over {
  *  -1  nobody took it (E): the caller still talks to the client
  */
 MUST_USE int clnt_auth_hand_over(struct ipc_conn *c, const struct clnt_auth_hand_over *what,
-	int client_fd, int64_t deadline, struct err *e);
+        int client_fd, int64_t deadline, struct err *e);
 
-/* --- for pop3d and imapd: one connection for the life of the process ------------------------------ */
+/* --- for pop3d and imapd: one connection for the life of the process
+ * ------------------------------ */
 
 /* Offer to serve SERVICE ("imap", "pop3") with ROOM sessions more. 1 sent, -1. */
-MUST_USE int clnt_auth_enlist(struct ipc_conn *c, struct sv service, uint32_t room, int64_t deadline,
-	struct err *e);
-/* Tell how much room there is now; each session that arrived has already been subtracted. 1, -1. */
-MUST_USE int clnt_auth_room(struct ipc_conn *c, uint32_t room, int64_t deadline, struct err *e);
+MUST_USE int clnt_auth_enlist(
+        struct ipc_conn *c, struct sv service, uint32_t room, int64_t deadline, struct err *e);
+/* FREED sessions ended since the last time: so much more room. A difference, because a session may
+ * be on its way while this is said. 1, -1. */
+MUST_USE int clnt_auth_room(struct ipc_conn *c, uint32_t freed, int64_t deadline, struct err *e);
 
 struct clnt_auth_session {
 	struct clnt_auth_identity who;
@@ -115,6 +119,6 @@ struct clnt_auth_session {
  *  -1  broken connection or deadline (E)
  */
 MUST_USE int clnt_auth_session(struct ipc_conn *c, struct arena *a, struct clnt_auth_session *out,
-	int64_t deadline, struct err *e);
+        int64_t deadline, struct err *e);
 
 #endif

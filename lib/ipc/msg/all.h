@@ -13,4 +13,5 @@
 #include "lib/ipc/msg/proxymap.def"
 #include "lib/ipc/msg/dns.def"
 #include "lib/ipc/msg/auth.def"
+#include "lib/ipc/msg/authworker.def"
 #include "lib/ipc/msg/submit.def"
