@@ -49,7 +49,7 @@ only() { # pattern, folders that may use it
 	only 'uv\.h' lib/fiber
 	only 'seccomp\.h|linux/landlock\.h|linux/seccomp\.h' lib/sys
 	only 'idn2\.h' lib/mail
-	only 'crypt\.h' auth admin lib/sasl
+	only 'crypt\.h' auth auth-worker admin lib/sasl
 } >>"$bad"
 
 if [ -s "$bad" ]; then

@@ -1,0 +1,55 @@
+/*
+ * auth/auth.h - private types of auth.
+ *
+ * Layer:     daemon.
+ * Ownership: one struct auth a process, made in post_jail and never freed.
+ */
+#ifndef AUTH_AUTH_H
+#define AUTH_AUTH_H
+
+#include "auth/auth_dir.h"
+#include "auth/auth_penalty.h"
+#include "auth/auth_switch.h"
+#include "lib/ipc/msg.h"
+#include "lib/server/server.h"
+
+/* What auth wants of its settings, copied so that tests need no configuration. */
+struct auth_settings {
+	int64_t failure_delay_ms;
+	int64_t wait_ms; /* for a process with room */
+	uid_t only_uid;  /* a private instance serves this uid only; (uid_t)-1: any but 0 */
+};
+
+struct auth {
+	struct auth_settings set;
+	struct auth_dir *dir;
+	struct auth_penalty *penalty;
+	struct auth_switch *sw;
+	struct ipc_pool *workers; /* auth-worker */
+};
+
+/* The user that signed in on a connection and was not handed over yet. */
+struct auth_ticket {
+	unsigned char token[16];
+	int64_t expires; /* clock_mono_ms(); 0: none */
+	char service[8];
+	struct auth_account who;
+	struct arena arena; /* of WHO */
+};
+
+/* One connection from another process, until it ends. */
+void auth_serve(struct server_conn *c);
+/* The same without the skeleton (tests; SC is NULL): CLS is the listener's class ("queue", "net").
+ */
+void auth_serve_fd(struct auth *a, int fd, const char *cls, struct server_conn *sc);
+
+/*
+ * Check a user's password (auth_signin.c). Delays a refusal.
+ *   1  T holds a fresh ticket
+ *   0  refused
+ *  -1  temporary trouble (E)
+ */
+MUST_USE int auth_sign_in(
+        struct auth *a, const struct msg_auth_sign_in *m, struct auth_ticket *t, struct err *e);
+
+#endif

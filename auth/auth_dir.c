@@ -1,0 +1,167 @@
+#include "auth/auth_dir.h"
+
+#include <errno.h>
+
+#include "auth/auth_users.h"
+#include "lib/base/buf.h"
+#include "lib/sys/clock.h"
+#include "lib/sys/log.h"
+#include "lib/sys/rand.h"
+#include "lib/sys/sys.h"
+
+#define COMPLAIN_EVERY_MS 60000
+#define BAD_LINES_LOGGED  20 /* for each version of the file */
+
+struct auth_dir {
+	char *path;
+	char *home_base;
+	struct auth_users *users;
+	struct stat seen; /* of the version that is loaded */
+	bool loaded;
+	int64_t complain_after;
+	unsigned bad;
+};
+
+struct auth_dir *auth_dir_new(const char *path, const char *home_base)
+{
+	struct auth_dir *d = mem_alloc(sizeof(*d));
+
+	d->path = mem_strdup(path);
+	d->home_base = mem_strdup(home_base);
+	return d;
+}
+
+void auth_dir_free(struct auth_dir *d)
+{
+	if (!d)
+		return;
+	auth_users_free(d->users);
+	free(d->path);
+	free(d->home_base);
+	free(d);
+}
+
+static void bad_line(void *arg, unsigned line, const char *why)
+{
+	struct auth_dir *d = arg;
+
+	if (d->bad++ < BAD_LINES_LOGGED)
+		log_warn("%s, line %u: %s; the line is ignored", d->path, line, why);
+}
+
+/* A file that was changed in place within the clock's grain keeps its mtime but not its ctime+size.
+ */
+static bool same_file(const struct stat *a, const struct stat *b)
+{
+	return a->st_ino == b->st_ino && a->st_dev == b->st_dev && a->st_size == b->st_size &&
+	       a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec &&
+	       a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
+}
+
+static int read_file(struct auth_dir *d, struct buf *text, struct stat *st, struct err *e)
+{
+	int fd = sys_open(d->path, O_RDONLY | O_NOCTTY, 0);
+
+	if (fd < 0)
+		return err_sys(e, errno, "open users file %s", d->path);
+	int rc = -1;
+
+	if (sys_fstat(fd, st) < 0) {
+		err_sys(e, errno, "stat users file %s", d->path);
+	} else if (!S_ISREG(st->st_mode)) {
+		err_set(e, ERR_CONFIG, "users file %s is not a regular file", d->path);
+	} else if (st->st_size > (off_t)AUTH_USERS_FILE_MAX) {
+		err_set(e, ERR_CONFIG, "users file %s is larger than %u octets", d->path,
+		        AUTH_USERS_FILE_MAX);
+	} else {
+		size_t size = (size_t)st->st_size;
+		char *room = buf_room(text, size + 1);
+
+		rc = room && sys_pread_all(fd, room, size, 0) == 0 ? 0 : -1;
+		if (rc < 0)
+			err_sys(e, errno, "read users file %s", d->path);
+		else
+			buf_added(text, size);
+	}
+	sys_close(fd);
+	return rc;
+}
+
+static int load(struct auth_dir *d, struct err *e)
+{
+	struct hash_seed seed = { rand_u64(), rand_u64() };
+	struct buf text;
+	struct stat st;
+
+	buf_init(&text, AUTH_USERS_FILE_MAX + 2);
+	if (read_file(d, &text, &st, e) < 0) {
+		buf_free(&text);
+		return -1;
+	}
+	d->bad = 0;
+	struct auth_users *u = auth_users_parse(buf_sv(&text), d->home_base, seed, bad_line, d);
+
+	if (d->bad > BAD_LINES_LOGGED)
+		log_warn("%s: %u more lines are ignored", d->path, d->bad - BAD_LINES_LOGGED);
+	/* what the buffer held are hashes, not passwords, but they need not stay either */
+	explicit_bzero(text.p, text.cap);
+	buf_free(&text);
+	auth_users_free(d->users);
+	d->users = u;
+	d->seen = st;
+	d->loaded = true;
+	return 0;
+}
+
+static int refresh(struct auth_dir *d, struct err *e)
+{
+	struct stat st;
+	int rc = 0;
+
+	if (sys_fstatat(AT_FDCWD, d->path, &st, 0) < 0)
+		rc = err_sys(e, errno, "users file %s", d->path);
+	else if (!d->loaded || !same_file(&st, &d->seen))
+		rc = load(d, e);
+	if (rc == 0) {
+		d->complain_after = 0;
+		return 0;
+	}
+	d->loaded = false;
+	if (clock_mono_ms() >= d->complain_after) {
+		log_error("%s: mail and sign-in wait until it can be read", e->text);
+		d->complain_after = clock_mono_ms() + COMPLAIN_EVERY_MS;
+	}
+	return -1;
+}
+
+int auth_dir_find(struct auth_dir *d, struct sv name, struct arena *a, struct auth_account *out,
+        struct err *e)
+{
+	const struct auth_user *u;
+
+	if (refresh(d, e) < 0)
+		return -1;
+	if (!auth_users_find(d->users, name, &u))
+		return 0;
+	if (u->broken)
+		return err_set(e, ERR_CONFIG, "%s, line %u: the line of this user cannot be read",
+		        d->path, u->line);
+	*out = (struct auth_account){
+		.name = arena_sv(a, u->name),
+		.hash = arena_sv(a, sv_z(u->hash)),
+		.uid = u->uid,
+		.gid = u->gid,
+		.home = arena_sv(a, u->home),
+	};
+	char *mail = arena_printf(a, "maildir:%.*s/Maildir", SV_ARG(u->home));
+
+	if (!mail || a->exhausted)
+		return err_set(e, ERR_TEMP, "out of memory for one request");
+	out->mail = sv_z(mail);
+	return 1;
+}
+
+struct sv auth_dir_dummy(const struct auth_dir *d)
+{
+	return sv_z(auth_users_dummy(d->users));
+}

@@ -1,0 +1,38 @@
+/*
+ * auth/auth_dir.h - the user directory: the users file, read again when it changes.
+ *
+ * Layer:     daemon (system calls; a look-up costs one stat(2)).
+ * Ownership: auth_dir_new() .. auth_dir_free(); accounts are copied into the caller's arena.
+ * Errors:    an unreadable file, or a broken line of that user, is -1 (TEMP): never "no such user".
+ *            Each new fault is one log line with file and line.
+ */
+#ifndef AUTH_AUTH_DIR_H
+#define AUTH_AUTH_DIR_H
+
+#include <sys/types.h>
+
+#include "lib/base/arena.h"
+#include "lib/base/err.h"
+
+struct auth_dir;
+
+struct auth_account {
+	struct sv name; /* user@domain as in the file */
+	struct sv hash; /* "": no sign-in by password */
+	uid_t uid;
+	gid_t gid;
+	struct sv home;
+	struct sv mail; /* "maildir:HOME/Maildir" */
+};
+
+/* PATH of the file; HOME_BASE: where homes are that the file does not name. */
+struct auth_dir *auth_dir_new(const char *path, const char *home_base);
+void auth_dir_free(struct auth_dir *d);
+
+/* 1, 0 no such user, -1 could not find out. */
+MUST_USE int auth_dir_find(struct auth_dir *d, struct sv name, struct arena *a,
+        struct auth_account *out, struct err *e);
+/* A hash to verify for a user that does not exist; lives until the next auth_dir_find(). */
+struct sv auth_dir_dummy(const struct auth_dir *d);
+
+#endif

@@ -1,0 +1,85 @@
+/* auth/main.c - process entry: settings, directory, switchboard. */
+#include <sys/types.h>
+
+#include "auth/auth.h"
+#include "lib/config/params.h"
+#include "lib/sys/jail.h"
+#include "lib/sys/log.h"
+#include "lib/sys/rand.h"
+
+#define PENALTIES_MAX 10000
+#define WORKERS_MAX   8
+
+static const char *users_file(struct server *s, const struct params_auth *p)
+{
+	static const char name[] = "/users";
+	const char *dir = config_dir(server_config(s));
+
+	if (p->auth_users_file[0])
+		return p->auth_users_file;
+	char *path = mem_alloc(strlen(dir) + sizeof(name));
+
+	snprintf(path, strlen(dir) + sizeof(name), "%s%s", dir, name);
+	return path;
+}
+
+static int paths(struct server *s, struct err *e)
+{
+	struct params_auth p;
+
+	if (params_auth_load(server_config(s), &p, e) < 0)
+		return -1;
+	/* the folder, not the file: `merpati user` replaces the file by rename */
+	char *dir = mem_strdup(users_file(s, &p));
+	char *slash = strrchr(dir, '/');
+
+	if (!slash)
+		return err_set(e, ERR_CONFIG, "auth_users_file = %s is not an absolute path", dir);
+	slash[slash == dir ? 1 : 0] = '\0';
+	return server_allow_read(s, dir);
+}
+
+static int post_jail(struct server *s, struct err *e)
+{
+	struct hash_seed seed = { rand_u64(), rand_u64() };
+	struct params_auth p;
+	struct params_login login;
+	struct auth *a = mem_alloc(sizeof(*a));
+	struct buf homes;
+
+	if (params_auth_load(server_config(s), &p, e) < 0 ||
+	        params_login_load(server_config(s), &login, e) < 0)
+		return -1;
+	log_set_tag(login.login_syslog_name);
+	buf_init(&homes, 4096);
+	if (buf_printf(&homes, "%s/mail", config_dir(server_config(s))) < 0)
+		return err_set(
+		        e, ERR_CONFIG, "the name of the configuration directory is too long");
+	a->dir = auth_dir_new(users_file(s, &p), buf_z(&homes));
+	buf_free(&homes);
+	a->penalty = auth_penalty_new(seed, PENALTIES_MAX);
+	a->sw = auth_switch_new();
+	a->workers = server_pool(s, "auth-worker", WORKERS_MAX);
+	a->set = (struct auth_settings){
+		.failure_delay_ms = p.auth_failure_delay * 1000,
+		.wait_ms = p.auth_session_wait * 1000,
+		.only_uid = geteuid(), /* a private instance: one owner */
+	};
+	server_set_state(s, a);
+	return 0;
+}
+
+static const struct server_def auth = {
+	.name = "auth",
+	.client_limit = 2000,
+	.jail = JAIL_ACCEPT | JAIL_PASS_FD | JAIL_UNIX | JAIL_READ_FILES,
+	.singleton = true,
+	.paths = paths,
+	.post_jail = post_jail,
+	.serve = auth_serve,
+};
+
+int main(int argc, char **argv)
+{
+	return server_main(argc, argv, &auth);
+}
