@@ -1,0 +1,238 @@
+/*
+ * Unit test of login/: the dialogues of tests/daemon/login/ against a fake auth, over socketpairs;
+ * and the decoding of SASL PLAIN.
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/socket.h>
+
+#include "lib/base/base64.h"
+#include "lib/ipc/msg.h"
+#include "login/login.h"
+#include "tests/support/t.h"
+
+#include "tests/support/chat.h"
+
+/* --- auth as login sees it: "anna"/"secret" may, "ben" is trouble, "full" finds no process ------
+ */
+struct fake_auth {
+	int fd;
+	char user[100];
+	bool full;
+	/* what was handed over */
+	int handed;
+	char input[200], tag[40], service[10];
+};
+
+static struct fake_auth last; /* of the test that runs */
+
+static void fake_sign_in(
+        struct ipc_conn *c, const struct ipc_frame *f, struct arena *a, struct err *e)
+{
+	struct msg_auth_verdict v = { .status = 0 };
+	struct msg_auth_sign_in q;
+
+	if (msg_auth_sign_in_from(f, a, &q, e) != 1)
+		return;
+	if (sv_eqz(q.user, "ben")) {
+		v.status = 2;
+		v.text = SV("users file is on fire");
+	} else if ((sv_eqz(q.user, "anna") || sv_eqz(q.user, "full") || sv_eqz(q.user, "a b\"c")) &&
+	           sv_eqz(q.password, "secret")) {
+		v.status = 1;
+		v.user = q.user;
+		v.token = SV("0123456789abcdef");
+		last.full = sv_eqz(q.user, "full");
+	}
+	if (msg_auth_verdict_send(c, &v, f->request_id, NULL, 0, fiber_deadline(5000), e) < 0)
+		return;
+}
+
+static void fake_hand_over(struct ipc_conn *c, struct ipc_frame *f, struct arena *a, struct err *e)
+{
+	struct msg_auth_handed h = { .ok = !last.full, .error = SV("no room") };
+	struct msg_auth_hand_over q;
+
+	if (msg_auth_hand_over_from(f, a, &q, e) != 1)
+		return;
+	int fd = ipc_take_fd(f, 0);
+
+	if (h.ok && fd >= 0 && sv_eqz(q.token, "0123456789abcdef")) {
+		last.handed++;
+		snprintf(last.input, sizeof(last.input), "%.*s", SV_ARG(q.input));
+		snprintf(last.tag, sizeof(last.tag), "%.*s", SV_ARG(q.tag));
+		snprintf(last.service, sizeof(last.service), "%.*s", SV_ARG(q.service));
+		/* what pop3d or imapd would say */
+		if (write(fd, "served\r\n", 8) != 8)
+			last.handed = -1;
+	}
+	if (fd >= 0)
+		close(fd);
+	if (msg_auth_handed_send(c, &h, f->request_id, NULL, 0, fiber_deadline(5000), e) < 0)
+		last.handed = -1;
+}
+
+static void run_auth(void *arg)
+{
+	struct ipc_conn *c = ipc_conn_new((int)(intptr_t)arg);
+	struct err e = ERR_INIT;
+	struct ipc_frame f;
+	struct arena a;
+
+	arena_init(&a, 1 << 20);
+	while (ipc_recv(c, &f, fiber_deadline(CHAT_WAIT_MS), &e) == 1) {
+		arena_reset(&a);
+		if (f.type == MSG_auth_sign_in)
+			fake_sign_in(c, &f, &a, &e);
+		else
+			fake_hand_over(c, &f, &a, &e);
+	}
+	arena_free(&a);
+	ipc_conn_free(c);
+}
+
+static int dial_auth(
+        UNUSED void *ctx, UNUSED const char *endpoint, UNUSED int64_t deadline, struct err *e)
+{
+	int sv[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sv) < 0 ||
+	        !fiber_spawn("auth", 0, run_auth, (void *)(intptr_t)sv[1]))
+		return err_set(e, ERR_TEMP, "no auth");
+	return sv[0];
+}
+
+/* --- one dialogue -------------------------------------------------------------------------------
+ */
+struct play {
+	struct chat chat;
+	struct login login;
+	enum login_protocol protocol;
+	bool remote; /* as if from another machine */
+	int fds[2];
+	int rc;
+	struct fiber_event *served;
+};
+
+static void run_login(void *arg)
+{
+	struct play *p = arg;
+
+	login_serve_fd(&p->login, p->protocol, p->fds[0], NULL);
+	fiber_event_set(p->served);
+}
+
+static void run_play(void *arg)
+{
+	struct play *p = arg;
+
+	p->served = fiber_event_new();
+	p->login.auth = ipc_pool_new("auth", 4, dial_auth, NULL);
+	if (!fiber_spawn("login", 0, run_login, p))
+		fiber_stop(1);
+	p->rc = chat_play(&p->chat, p->fds[1]);
+	if (fiber_event_wait(p->served, fiber_deadline(CHAT_WAIT_MS)) != 1)
+		p->rc = -2;
+	ipc_pool_free(p->login.auth);
+	fiber_event_free(p->served);
+	fiber_stop(0);
+}
+
+static void play(const char *name)
+{
+	char path[500];
+	struct play p = {
+		.chat = { .path = path },
+		.login = { .set = { .greeting = "hello ready.",
+		                   .timeout_ms = strstr(name, "slow") ? 200 : 10000,
+		                   .max_errors = 4,
+		                   .max_attempts = 3 } },
+		.protocol = strstr(name, "pop3") ? LOGIN_POP3 : LOGIN_IMAP,
+	};
+
+	snprintf(path, sizeof(path), "%s/tests/daemon/login/%s", T_SOURCE_DIR, name);
+	t_case(name);
+	last = (struct fake_auth){ .handed = 0 };
+	assert_int_equal(
+	        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, p.fds), 0);
+	assert_int_equal(fiber_main(run_play, &p), 0);
+	assert_string_equal(p.chat.error, "");
+	assert_int_equal(p.rc, 0);
+	if (strstr(name, "handed")) {
+		assert_int_equal(last.handed, 1);
+		assert_string_equal(last.service, p.protocol == LOGIN_POP3 ? "pop3" : "imap");
+		assert_string_equal(last.tag, p.protocol == LOGIN_POP3 ? "" : "a2");
+		assert_string_equal(
+		        last.input, p.protocol == LOGIN_POP3 ? "STAT\r\n" : "a3 SELECT inbox\r\n");
+	} else {
+		assert_int_equal(last.handed, 0);
+	}
+}
+
+static void plays_all(UNUSED void **state)
+{
+	DIR *d = opendir(T_SOURCE_DIR "/tests/daemon/login");
+	unsigned n = 0;
+
+	assert_non_null(d);
+	for (struct dirent *de; (de = readdir(d)) != NULL;)
+		if (sv_ends(sv_z(de->d_name), SV(".chat"))) {
+			play(de->d_name);
+			n++;
+		}
+	closedir(d);
+	assert_true(n >= 8);
+}
+
+static const struct {
+	const char *plain;
+	size_t len;
+	int rc;
+	const char *user, *password;
+} plains[] = {
+	{ L("\0anna\0secret"), 1, "anna", "secret" },
+	{ L("anna\0anna\0secret"), 1, "anna", "secret" },
+	{ L("ben\0anna\0secret"), -1, NULL, NULL },
+	{ L("\0anna\0"), 1, "anna", "" },
+	{ L("\0\0secret"), -1, NULL, NULL },
+	{ L("\0anna"), -1, NULL, NULL },
+	{ L("anna"), -1, NULL, NULL },
+	{ L("\0anna\0sec\0ret"), -1, NULL, NULL },
+	{ L(""), -1, NULL, NULL },
+};
+
+static void decodes_plain(UNUSED void **state)
+{
+	for (size_t i = 0; i < ARRAY_LEN(plains); i++) {
+		struct sv user, password;
+		struct buf in, out;
+
+		t_case(plains[i].plain + 1);
+		buf_init(&in, 1000);
+		buf_init(&out, 1000);
+		base64_encode(&in, sv_n(plains[i].plain, plains[i].len));
+		assert_int_equal(
+		        login_plain_decode(buf_sv(&in), &out, &user, &password), plains[i].rc);
+		if (plains[i].rc == 1) {
+			t_assert_sv(user, plains[i].user);
+			t_assert_sv(password, plains[i].password);
+		}
+		buf_free(&in);
+		buf_free(&out);
+	}
+	struct sv user, password;
+	struct buf out;
+
+	buf_init(&out, 1000);
+	assert_int_equal(login_plain_decode(SV("!!!"), &out, &user, &password), -1);
+	buf_free(&out);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(decodes_plain),
+		cmocka_unit_test(plays_all),
+	};
+	return cmocka_run_group_tests_name("login", tests, NULL, NULL);
+}
