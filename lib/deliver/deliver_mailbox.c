@@ -1,6 +1,7 @@
 #include "lib/deliver/deliver_mailbox.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 #include "lib/mail/addr.h"
 #include "lib/mail/header.h"
@@ -42,8 +43,16 @@ int deliver_head(struct buf *out, struct sv sender, struct sv original, struct s
 	return rc;
 }
 
+static void outcome(struct deliver_outcome *out, enum deliver_status status, struct dsn_code dsn,
+	const char *text, const char *detail)
+{
+	out->status = status;
+	out->dsn = dsn;
+	(void)snprintf(out->text, sizeof(out->text), "%s%s%s", text, *detail ? ": " : "", detail);
+}
+
 /* The text and code of a store error: all of them defer. */
-static void defer_store(struct deliver_request *rq, size_t i, const struct err *e)
+static void defer_store(const struct deliver_request *rq, const struct err *e, struct deliver_outcome *out)
 {
 	struct dsn_code dsn = DSN(4, 3, 0);
 	const char *what = "mailbox";
@@ -66,20 +75,22 @@ static void defer_store(struct deliver_request *rq, size_t i, const struct err *
 		break;
 	default: break;
 	}
-	if (e->cls != ERR_CONFIG && e->sys_errno != EDQUOT)
+	if (e->sys_errno != EDQUOT)
 		log_warn("%.*s: %s: %s", SV_ARG(rq->queue_id), what, e->text);
-	deliver_failed(rq, i, dsn, what, e);
+	outcome(out, DELIVER_DEFERRED, dsn, what, e->text);
 }
 
-/* Ask the deciders. 1 deliver to *ID, 0 redirect, -1 the recipient has its result. */
+/* Ask the deciders. 1 deliver to *ID, 0 redirect, -1 *OUT is set. */
 static int decide(struct deliver_request *rq, size_t i, const struct deliver_mailbox *m,
-	struct store_mailbox_id *id, struct sv *redirect)
+	struct store_mailbox_id *id, struct deliver_outcome *out, struct sv *redirect)
 {
 	for (size_t k = 0; k < m->ndeciders; k++) {
 		struct deliver_decision d = { .verdict = DELIVER_KEEP, .dsn = DSN(5, 7, 1) };
 		struct err e = ERR_INIT;
+		char text[ERR_TEXT_MAX];
 		if (m->deciders[k].decide(m->deciders[k].ctx, rq, i, &d, &e) < 0) {
-			deliver_failed(rq, i, DSN(4, 3, 0), m->deciders[k].name, &e);
+			log_warn("%.*s: %s: %s", SV_ARG(rq->queue_id), m->deciders[k].name, e.text);
+			outcome(out, DELIVER_DEFERRED, DSN(4, 3, 0), m->deciders[k].name, e.text);
 			return -1;
 		}
 		switch (d.verdict) {
@@ -87,7 +98,8 @@ static int decide(struct deliver_request *rq, size_t i, const struct deliver_mai
 		case DELIVER_FOLDER: *id = store_mailbox(d.folder); return 1;
 		case DELIVER_REDIRECT: *redirect = d.address; return 0;
 		case DELIVER_REJECT:
-			deliver_done(rq, i, DELIVER_BOUNCED, d.dsn, "%.*s", SV_ARG(d.text));
+			(void)snprintf(text, sizeof(text), "%.*s", SV_ARG(d.text));
+			outcome(out, DELIVER_BOUNCED, d.dsn, text, "");
 			return -1;
 		}
 	}
@@ -119,7 +131,8 @@ static int write_mail(struct deliver_request *rq, size_t i, const struct deliver
 	}
 	struct store_delivery d = {
 		.key = key_of(rq, i, a, id),
-		.maybe_before = (rq->flags & (DELIVER_MAYBE_BEFORE | DELIVER_REINJECTED)) != 0,
+		.maybe_before = m->maybe_before ||
+			(rq->flags & (DELIVER_MAYBE_BEFORE | DELIVER_REINJECTED)) != 0,
 		.arrival_s = rq->arrival_us / 1000000,
 		.head = buf_sv(&head),
 		.fd = rq->fd,
@@ -139,11 +152,11 @@ static int write_mail(struct deliver_request *rq, size_t i, const struct deliver
 	return rc;
 }
 
-int deliver_mailbox(
-	struct deliver_request *rq, size_t i, const struct deliver_mailbox *m, struct sv *redirect)
+int deliver_mailbox(struct deliver_request *rq, size_t i, const struct deliver_mailbox *m,
+	struct deliver_outcome *out, struct sv *redirect)
 {
 	struct store_mailbox_id id = store_inbox();
-	int rc = decide(rq, i, m, &id, redirect);
+	int rc = decide(rq, i, m, &id, out, redirect);
 	if (rc <= 0)
 		return rc == 0 ? 0 : 1;
 	struct err e = ERR_INIT;
@@ -156,10 +169,10 @@ int deliver_mailbox(
 		rc = write_mail(rq, i, m, a, id, &how, &e);
 	store_account_close(a);
 	if (rc < 0)
-		defer_store(rq, i, &e);
-	else if (how == STORE_DELIVERED_BEFORE)
-		deliver_done(rq, i, DELIVER_SENT, DSN(2, 0, 0), "delivered to maildir before");
+		defer_store(rq, &e, out);
 	else
-		deliver_done(rq, i, DELIVER_SENT, DSN(2, 0, 0), "delivered to maildir");
+		outcome(out, DELIVER_SENT, DSN(2, 0, 0),
+			how == STORE_DELIVERED_BEFORE ? "delivered to maildir before"
+						      : "delivered to maildir", "");
 	return 1;
 }

@@ -36,21 +36,29 @@ struct deliver_decider {
 	void *ctx;
 };
 
+/* How a mailbox delivery went, before it becomes a recipient's result. */
+struct deliver_outcome {
+	enum deliver_status status;
+	struct dsn_code dsn;
+	char text[ERR_TEXT_MAX + 64];
+};
+
 struct deliver_mailbox {
 	struct store *store;
 	struct store_account_def account;
 	struct sv delivered_to; /* Delivered-To value; empty: no such header */
 	const struct deliver_decider *deciders;
 	size_t ndeciders;
+	bool maybe_before; /* look the delivery key up even if qmgr does not ask for it */
 };
 
 /*
- * Deliver recipient I.
- *   1  it has its result
- *   0  a decider wants it at *REDIRECT instead: no result yet
+ * Deliver the mail of recipient I. The caller makes the outcome a result with deliver_done().
+ *   1  *out tells how it went
+ *   0  a decider wants it at *REDIRECT instead
  */
-MUST_USE int deliver_mailbox(
-	struct deliver_request *rq, size_t i, const struct deliver_mailbox *m, struct sv *redirect);
+MUST_USE int deliver_mailbox(struct deliver_request *rq, size_t i, const struct deliver_mailbox *m,
+	struct deliver_outcome *out, struct sv *redirect);
 
 /* Append the header lines that go in front of a mail in a mailbox: Return-Path, X-Original-To,
  * Delivered-To (when not empty). 0, or -1 at the ceiling. */

@@ -13,6 +13,7 @@
 
 #define LOCK_TIMEOUT_MS (120 * 1000)
 #define LOCK_POLL_MS    10
+#define IDLE_MAX        200
 
 struct store *store_new(const struct store_options *o)
 {
@@ -23,13 +24,26 @@ struct store *store_new(const struct store_options *o)
 	s->lock_timeout_ms = o->lock_timeout_ms > 0 ? o->lock_timeout_ms : LOCK_TIMEOUT_MS;
 	s->no_index = o->no_index;
 	htab_init(&s->accounts, (struct hash_seed){ rand_u64(), rand_u64() });
+	list_init(&s->idle);
 	return s;
+}
+
+static void account_free(struct store_account *a)
+{
+	(void)htab_del(&a->store->accounts, sv_z(a->path));
+	fiber_sem_free(a->mutex);
+	free(a->owner);
+	free(a->path);
+	free(a);
 }
 
 void store_free(struct store *s)
 {
 	if (!s)
 		return;
+	struct list_node *n;
+	while ((n = list_pop(&s->idle)) != NULL)
+		account_free(CONTAINER_OF(n, struct store_account, idle));
 	htab_free(&s->accounts);
 	free(s->index_dir);
 	free(s);
@@ -38,7 +52,8 @@ void store_free(struct store *s)
 int account_mail_path(struct sv mail, struct sv home, struct buf *out, struct err *e)
 {
 	if (!sv_starts(mail, SV("maildir:")))
-		return err_set(e, ERR_CONFIG, "mail location \"%.*s\": only maildir:PATH is known", SV_ARG(mail));
+		return err_set(e, ERR_CONFIG, "mail location \"%.*s\": only maildir:PATH is known",
+			SV_ARG(mail));
 	struct sv path = sv_from(mail, 8);
 	if (sv_starts(path, SV("~/")))
 		path = sv_from(path, 2);
@@ -104,7 +119,8 @@ int store_account_open(struct store *s, const struct store_account_def *def,
 		a->mutex = fiber_sem_new(1);
 		(void)htab_set(&s->accounts, buf_sv(&path), a);
 	}
-	a->refs++;
+	if (a->refs++ == 0 && list_linked(&a->idle))
+		list_remove(&s->idle, &a->idle);
 	buf_free(&path);
 	*out = a;
 	return 1;
@@ -114,11 +130,10 @@ void store_account_close(struct store_account *a)
 {
 	if (!a || --a->refs > 0)
 		return;
-	(void)htab_del(&a->store->accounts, sv_z(a->path));
-	fiber_sem_free(a->mutex);
-	free(a->owner);
-	free(a->path);
-	free(a);
+	struct store *s = a->store;
+	list_push(&s->idle, &a->idle);
+	if (s->idle.count > IDLE_MAX)
+		account_free(CONTAINER_OF(list_pop(&s->idle), struct store_account, idle));
 }
 
 const char *store_account_owner(const struct store_account *a)

@@ -12,6 +12,7 @@
 #define STORE_ACCOUNT_H
 
 #include "lib/base/hash.h"
+#include "lib/base/list.h"
 #include "lib/store/maildir_name.h"
 #include "lib/store/store.h"
 
@@ -25,6 +26,7 @@ struct store {
 	int64_t lock_timeout_ms;
 	bool no_index;
 	struct htab accounts; /* path -> struct store_account */
+	struct list idle;     /* accounts nobody has open, oldest first: kept for the next delivery */
 };
 
 struct store_account {
@@ -33,6 +35,7 @@ struct store_account {
 	char *path; /* of the Maildir, absolute, without a '/' at its end */
 	uid_t uid;
 	unsigned refs;
+	struct list_node idle; /* while refs is 0 */
 	struct fiber_sem *mutex;
 };
 

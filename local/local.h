@@ -1,0 +1,106 @@
+/*
+ * local/local.h - private types of this folder.
+ *
+ * The way of a recipient: local_deliver() (loop check) -> local_alias() -> local_user() (.forward) ->
+ * mailbox. What expands goes back into the queue as one mail (local_inject.c), never straight out.
+ */
+#ifndef LOCAL_LOCAL_H
+#define LOCAL_LOCAL_H
+
+#include "lib/clnt/clnt_auth.h"
+#include "lib/config/params.h"
+#include "lib/deliver/deliver_mailbox.h"
+#include "lib/map/matchlist.h"
+#include "lib/server/server.h"
+
+#define LOCAL_FORWARD_MAX (1u << 20) /* octets of a .forward file */
+#define LOCAL_ITEMS_MAX   100000     /* members of one alias */
+#define LOCAL_HEADER_MAX  (256 * 1024) /* how far Delivered-To is looked for */
+
+/* The process. */
+struct local {
+	struct params_core core;
+	struct params_local params;
+	struct params_store store_params;
+	struct maps_env env;
+	struct maps *aliases;
+	struct matchlist *mydestination;
+	struct ipc_pool *auth, *cleanup;
+	struct store *store;
+	bool delivered_to_file, delivered_to_forward; /* prepend_delivered_header */
+};
+
+/* One recipient on its way. */
+struct local_rcpt {
+	struct local *local;
+	struct deliver_request *rq;
+	size_t i;
+	struct sv address; /* final recipient as qmgr gave it: Delivered-To */
+	struct sv name;    /* its local part, folded, with extension */
+	struct sv user;    /* without */
+	struct sv ext;     /* may be empty */
+	struct sv domain;  /* folded */
+	bool plain;        /* "\user": neither alias nor .forward */
+};
+
+/* What an alias or a .forward file turned out to mean. */
+struct local_expansion {
+	struct sv *addresses; /* internal form, without doubles */
+	size_t n;
+	bool self;            /* also, or only, the user's own mailbox */
+	struct sv written;    /* as written: goes into the nonce */
+	struct sv sender;     /* of the new mail */
+	bool list;            /* the sender is a list's owner: NOTIFY and ENVID stay behind */
+};
+
+/* Every function that ends a recipient calls deliver_done() itself. */
+void local_handle(struct deliver_request *rq, void *ctx);
+
+/* Delivered-To addresses in the header of RQ's mail. 0, or -1 with E. */
+struct local_loop {
+	struct sv *v;
+	size_t n;
+};
+MUST_USE int local_loop_read(const struct deliver_request *rq, struct local_loop *out, struct err *e);
+bool local_loop_has(const struct local_loop *l, struct sv address);
+/* The same from a header in memory (tests). */
+MUST_USE int local_loop_parse(struct sv head, struct arena *a, struct local_loop *out);
+
+/* 1 it was an alias (done), 0 there is none. */
+int local_alias(struct local_rcpt *r);
+void local_user(struct local_rcpt *r);
+
+/*
+ * The user's .forward. 1 *out is filled in; 0 none applies: mailbox; -1 with E: defer.
+ * PATH is a forward_path entry after expansion.
+ */
+MUST_USE int local_forward_read(const char *path, uid_t uid, struct buf *text, struct err *e);
+MUST_USE int local_forward_path(const struct local_rcpt *r, const struct clnt_auth_identity *who,
+	struct sv template, struct buf *out, struct err *e);
+
+/*
+ * Sort the items of an alias (OWN: its name; alias) or .forward (OWN: the user's) into addresses and "self".
+ * 0, or -1 with E (CONFIG): an item of a kind that cannot be delivered to.
+ */
+struct alias_list;
+MUST_USE int local_expand(const struct local_rcpt *r, const struct alias_list *l, struct sv own,
+	const char *source, struct local_expansion *out, struct err *e);
+
+/* Deliver an expansion: own mailbox first (WHO may be NULL: no such user), then the rest as one mail. */
+void local_fan_out(
+	struct local_rcpt *r, const struct clnt_auth_identity *who, const struct local_expansion *x);
+
+/* Give the expansion back to the queue. 1 with the new id in ID, 0 refused for good, -1 try again;
+ * the text in E, the code in DSN. */
+#define LOCAL_ID_MAX 64
+MUST_USE int local_inject(const struct local_rcpt *r, const struct local_expansion *x,
+	char id[LOCAL_ID_MAX], struct dsn_code *dsn, struct err *e);
+
+/* Write to the user's mailbox. */
+void local_mailbox(struct local_rcpt *r, const struct clnt_auth_identity *who, bool maybe_before,
+	struct deliver_outcome *out);
+
+/* Who is it? 1, 0, -1 with E. */
+MUST_USE int local_who(const struct local_rcpt *r, struct clnt_auth_identity *out, struct err *e);
+
+#endif

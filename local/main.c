@@ -1,0 +1,75 @@
+/* local: mail for users of this instance: aliases, .forward, mailboxes. See README. */
+#include "lib/server/server.h"
+#include "lib/sys/jail.h"
+#include "local/local.h"
+
+static bool listed(const char *list, const char *word)
+{
+	struct sv rest = sv_z(list);
+	while (!sv_empty(rest)) {
+		struct sv item = sv_take_until(&rest, ',');
+		struct sv w;
+		while (!sv_empty(w = sv_take_word(&item)))
+			if (sv_ieqz(w, word))
+				return true;
+	}
+	return false;
+}
+
+static int pre_jail(struct server *s, struct err *e)
+{
+	struct local *l = mem_alloc(sizeof(*l));
+	const struct config *cfg = server_config(s);
+	server_set_state(s, l);
+	if (params_core_load(cfg, &l->core, e) < 0 || params_local_load(cfg, &l->params, e) < 0 ||
+		params_store_load(cfg, &l->store_params, e) < 0)
+		return -1;
+	l->delivered_to_file = listed(l->params.prepend_delivered_header, "file");
+	l->delivered_to_forward = listed(l->params.prepend_delivered_header, "forward");
+	l->aliases = maps_open("alias_maps", l->core.alias_maps, &l->env, 0, e);
+	if (!l->aliases)
+		return -1;
+	l->mydestination = matchlist_open("mydestination", l->core.mydestination, 0, &l->env, e);
+	return l->mydestination ? 0 : -1;
+}
+
+static int post_jail(struct server *s, struct err *e)
+{
+	struct local *l = server_state(s);
+	(void)e;
+	l->env.proxymap = server_pool(s, l->core.proxymap_service_name, 4);
+	l->auth = server_pool(s, "auth", 8);
+	l->cleanup = server_pool(s, l->core.cleanup_service_name, 20);
+	l->store = store_new(&(struct store_options){
+		.host = l->core.myhostname,
+		.index_dir = l->store_params.mail_index_dir,
+	});
+	return 0;
+}
+
+/* Users' homes may be anywhere; the process has the rights of one user only. */
+static int paths(struct server *s, struct err *e)
+{
+	(void)e;
+	return server_allow_write(s, "/");
+}
+
+static void serve(struct server_conn *c)
+{
+	static const struct deliver_agent agent = { .relay = "local", .handle = local_handle };
+	deliver_serve(c->fd, c->arena, &agent, c->state);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct server_def def = {
+		.name = "local",
+		.client_limit = 50,
+		.jail = JAIL_ACCEPT | JAIL_PASS_FD | JAIL_UNIX | JAIL_READ_FILES | JAIL_WRITE_FILES,
+		.paths = paths,
+		.pre_jail = pre_jail,
+		.post_jail = post_jail,
+		.serve = serve,
+	};
+	return server_main(argc, argv, &def);
+}
