@@ -54,10 +54,16 @@ static int paths(struct server *s, struct err *e)
 	return server_allow_write(s, "/");
 }
 
+static void idle(void *arg, bool on)
+{
+	server_conn_idle(arg, on);
+}
+
 static void serve(struct server_conn *c)
 {
 	static const struct deliver_agent agent = { .relay = "local", .handle = local_handle };
-	deliver_serve(c->fd, c->arena, &agent, c->state);
+	const struct deliver_wait wait = { .idle = idle, .arg = c };
+	deliver_serve_wait(c->fd, c->arena, &agent, c->state, &wait);
 }
 
 int main(int argc, char **argv)

@@ -244,13 +244,26 @@ static int serve_one(struct deliver_state *st, struct ipc_frame *f, struct arena
 	return rc < 0 ? -1 : 0;
 }
 
-void deliver_serve(int fd, struct arena *arena, const struct deliver_agent *agent, void *ctx)
+/* The next request. As ipc_recv(). */
+static int next_request(struct deliver_state *st, const struct deliver_wait *wait, struct ipc_frame *f,
+	struct err *e)
+{
+	if (wait)
+		wait->idle(wait->arg, true);
+	int rc = ipc_recv(st->conn, f, FIBER_FOREVER, e);
+	if (wait)
+		wait->idle(wait->arg, false);
+	return rc;
+}
+
+void deliver_serve_wait(int fd, struct arena *arena, const struct deliver_agent *agent, void *ctx,
+	const struct deliver_wait *wait)
 {
 	struct deliver_state st = { .agent = agent, .ctx = ctx, .conn = ipc_conn_new(fd), .done_log = -1 };
 	struct ipc_frame f;
 	struct err e = ERR_INIT;
 	int rc;
-	while ((rc = ipc_recv(st.conn, &f, FIBER_FOREVER, &e)) == 1) {
+	while ((rc = next_request(&st, wait, &f, &e)) == 1) {
 		if (serve_one(&st, &f, arena, &e) < 0) {
 			rc = -1;
 			break;
@@ -262,4 +275,9 @@ void deliver_serve(int fd, struct arena *arena, const struct deliver_agent *agen
 	if (st.done_log >= 0)
 		sys_close(st.done_log);
 	ipc_conn_free(st.conn);
+}
+
+void deliver_serve(int fd, struct arena *arena, const struct deliver_agent *agent, void *ctx)
+{
+	deliver_serve_wait(fd, arena, agent, ctx, NULL);
 }

@@ -94,6 +94,15 @@ struct deliver_agent {
  */
 void deliver_serve(int fd, struct arena *arena, const struct deliver_agent *agent, void *ctx);
 
+/* The same; IDLE(ARG, true) is called before each wait for a request and IDLE(ARG, false) after it:
+ * a daemon passes server_conn_idle(), so that a stop or reload does not wait for a quiet qmgr. */
+struct deliver_wait {
+	void (*idle)(void *arg, bool idle);
+	void *arg;
+};
+void deliver_serve_wait(int fd, struct arena *arena, const struct deliver_agent *agent, void *ctx,
+	const struct deliver_wait *wait);
+
 /*
  * The result of recipient I, once: done-log, log line. DEFERRED and BOUNCED with a code of another
  * class get the right class digit. The text is one line without the code.
