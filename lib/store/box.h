@@ -23,7 +23,7 @@ struct store_box {
 	size_t recent;
 	uint32_t last_uid;   /* highest UID that the view ever had */
 	uint32_t uidvalidity;
-	struct keywords kw;  /* as the session knows them */
+	struct keywords kw;  /* as the session was told */
 };
 
 /* One job on a box: the first member of a structure that holds its arguments. */

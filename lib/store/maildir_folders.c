@@ -179,7 +179,7 @@ static int rename_all(int root, const char *path, struct sv from, struct sv to, 
 static int finish_rename(int root, const char *path, struct err *e)
 {
 	struct buf text;
-	buf_init(&text, 4096);
+	buf_init(&text, 4 * 4096);
 	int rc = slurp(root, path, RENAME_FILE, &text, e);
 	if (rc == 0 && text.len > 0) {
 		struct sv rest = buf_sv(&text), from, to;

@@ -171,12 +171,12 @@ const char *store_box_guid(const struct store_box *b)
 
 size_t store_box_keyword_count(const struct store_box *b)
 {
-	return keywords_count(&b->kw);
+	return keywords_count(&b->table->kw);
 }
 
 struct sv store_box_keyword(const struct store_box *b, size_t i)
 {
-	return i < STORE_KEYWORDS_MAX ? sv_z(b->kw.name[i]) : SV_NONE;
+	return i < STORE_KEYWORDS_MAX ? sv_z(b->table->kw.name[i]) : SV_NONE;
 }
 
 /* --- changes --------------------------------------------------------------------------------------------------- */
