@@ -195,6 +195,11 @@ int mapfile_put(struct mapfile *m, struct sv key, struct sv value, enum mapfile_
 	return result;
 }
 
+void mapfile_exact_keys(struct mapfile *m, bool exact)
+{
+	m->opt.no_fold = exact;
+}
+
 int mapfile_del(struct mapfile *m, struct sv key, struct err *e)
 {
 	struct buf k;

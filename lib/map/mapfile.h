@@ -31,6 +31,8 @@ MUST_USE int mapfile_begin(const char *spec, const struct mapfile_options *opt,
 /* 1 stored, 0 the key is there already (kept or replaced by DUP), -1 error. */
 MUST_USE int mapfile_put(struct mapfile *m, struct sv key, struct sv value, enum mapfile_dup dup,
 			 struct err *e);
+/* From now on keys are folded (as the options say at the start), or stored as they are. */
+void mapfile_exact_keys(struct mapfile *m, bool exact);
 /* 1 removed, 0 was not there, -1. */
 MUST_USE int mapfile_del(struct mapfile *m, struct sv key, struct err *e);
 MUST_USE int mapfile_commit(struct mapfile *m, struct err *e);
