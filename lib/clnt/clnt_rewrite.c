@@ -198,7 +198,7 @@ int clnt_rewrite_addrs(struct clnt_rewrite *c, const char *context, const struct
 	if (!found || !question_init(&q, n, a) || !*out)
 		return no_memory(e);
 	for (size_t at = 0; at < n;) {
-		struct sv_list answer;
+		struct sv_list answer = { NULL, 0 };
 		size_t count = misses(c, context, addrs, n, &at, q.ask, q.index, a, found);
 		if (count > 0 && ask_rewrite(c, context, q.ask, count, a, &answer, deadline, e) < 0)
 			return -1;

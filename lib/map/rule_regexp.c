@@ -35,7 +35,7 @@ static int take_pattern(struct sv *rest, struct sv *pattern, int *flags, struct 
 static int compile_regexp(struct rule *r, struct sv *rest, struct err *e)
 {
 	struct sv pattern;
-	int flags;
+	int flags = 0;
 	if (take_pattern(rest, &pattern, &flags, e) < 0)
 		return -1;
 	char *z = mem_svdup(pattern), why[128];

@@ -61,7 +61,7 @@ static inline char *fixture_get(const struct fixture *f, const char *rel)
 	if (!fp)
 		return NULL;
 	char *text = mem_alloc(100000);
-	(void)fread(text, 1, 99999, fp);
+	text[fread(text, 1, 99999, fp)] = '\0';
 	(void)fclose(fp);
 	return text;
 }
