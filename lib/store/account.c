@@ -41,6 +41,7 @@ void store_free(struct store *s)
 {
 	if (!s)
 		return;
+	watch_hub_free(s->hub);
 	struct list_node *n;
 	while ((n = list_pop(&s->idle)) != NULL)
 		account_free(CONTAINER_OF(n, struct store_account, idle));

@@ -26,6 +26,7 @@ struct store {
 	int64_t lock_timeout_ms;
 	bool no_index;
 	struct htab accounts; /* path -> struct store_account */
+	struct watch_hub *hub; /* NULL until somebody watches */
 	struct list idle;     /* accounts nobody has open, oldest first: kept for the next delivery */
 };
 
@@ -38,6 +39,9 @@ struct store_account {
 	struct list_node idle; /* while refs is 0 */
 	struct fiber_sem *mutex;
 };
+
+/* End the watching of changes (store_free). */
+void watch_hub_free(struct watch_hub *h);
 
 /* Take the mutex; -1 (TEMP) when it was not to be had in time. */
 MUST_USE int account_enter(struct store_account *a, struct err *e);

@@ -301,6 +301,30 @@ static void deliver_fiber(void *arg)
 	fiber_stop(0);
 }
 
+static void watch_fiber(void *arg)
+{
+	struct world w;
+	(void)arg;
+	world_open(&w);
+	struct fiber_event *one = fiber_event_new(), *two = fiber_event_new();
+	WANT(store_watch_add(w.a, store_mailbox(SV("None")), one, &e) == NULL);
+	struct store_watch *a = store_watch_add(w.a, store_inbox(), one, &e);
+	struct store_watch *b = store_watch_add(w.a, store_inbox(), two, &e);
+	WANT(a && b);
+	WANT(append(&w, "INBOX", "x\r\n", 0) == 1);
+	WANT(fiber_event_wait(one, fiber_deadline(5000)) == 1);
+	WANT(fiber_event_wait(two, fiber_deadline(5000)) == 1);
+	store_watch_del(a);
+	fiber_event_clear(two);
+	fixture_put(&w.f, "new/9.h", "by another program\n");
+	WANT(fiber_event_wait(two, fiber_deadline(5000)) == 1);
+	store_watch_del(b);
+	fiber_event_free(one);
+	fiber_event_free(two);
+	world_close(&w);
+	fiber_stop(0);
+}
+
 static void run(fiber_fn fn)
 {
 	wrong[0] = '\0';
@@ -334,9 +358,15 @@ static void test_deliver(void **state)
 	run(deliver_fiber);
 }
 
+static void test_watch(void **state)
+{
+	(void)state;
+	run(watch_fiber);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_box), cmocka_unit_test(test_folders),
-		cmocka_unit_test(test_copy), cmocka_unit_test(test_deliver) };
+		cmocka_unit_test(test_copy), cmocka_unit_test(test_deliver), cmocka_unit_test(test_watch) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,172 @@
+"""Local delivery through the whole way in: SMTP -> cleanup -> qmgr -> local -> Maildir."""
+import os, re, stat, sys, time, unittest
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+from instance import Instance, main
+
+AT = "@example.test"
+
+
+def headers(path, name):
+    with open(path, "rb") as f:
+        head = f.read().split(b"\n\n", 1)[0].decode(errors="replace")
+    return re.findall(rf"^{name}: (.*)$", head, re.M | re.I)
+
+
+class Local(unittest.TestCase):
+    def setUp(self):
+        self.m = Instance(self)
+        for name in ("anna", "bob", "cora"):
+            self.m.user(name)
+
+    def aliases(self, text):
+        with open(os.path.join(self.m.conf, "aliases"), "a") as f:
+            f.write("\n" + text)
+        self.m.run("postalias", "hash:" + os.path.join(self.m.conf, "aliases"))
+
+    def home(self, user):
+        return os.path.join(self.m.conf, "mail", "example.test", user)
+
+    def forward(self, user, text, name=".forward", mode=0o600):
+        home = self.home(user)
+        owner = os.stat(os.path.join(self.m.conf, "mail"))
+        made = not os.path.isdir(home)
+        os.makedirs(home, exist_ok=True)
+        path = os.path.join(home, name)
+        with open(path, "w") as f:
+            f.write(text)
+        os.chmod(path, mode)
+        if os.getuid() == 0:
+            for p in (os.path.dirname(home), home, path) if made else (path,):
+                os.chown(p, owner.st_uid, owner.st_gid)
+        return path
+
+    def test_plain(self):
+        m = self.m.start()
+        m.send("x@client.example", ["Anna" + AT, "bob" + AT], "Subject: one\r\n\r\nline\r\n..dot\r\n")
+        path, = m.wait_mails("anna", 1)
+        m.wait_mails("bob", 1)
+        text = open(path, "rb").read()
+        self.assertTrue(text.startswith(b"Return-Path: <x@client.example>\nX-Original-To: "), text[:200])
+        self.assertEqual(headers(path, "Delivered-To")[0].lower(), "anna" + AT)
+        self.assertTrue(text.endswith(b"\nline\n..dot\n"), text[-60:])
+        name = os.path.basename(path)
+        self.assertRegex(name, r"^\d+\.K[0-9a-f]{32}\.[^,]+,S=%d,W=\d+$" % len(text))
+        self.assertEqual(int(re.search(r"W=(\d+)", name)[1]), len(text) + text.count(b"\n"))
+        m.wait_log(r"merpati/local\[\d+\]: \w+: to=<[Aa]nna@example.test>, relay=local, delay=[\d.]+, "
+                   r"delays=[\d./]+, dsn=2.0.0, status=sent \(delivered to maildir\)")
+        m.wait_idle()
+        self.assertEqual(os.listdir(os.path.join(os.path.dirname(os.path.dirname(path)), "tmp")), [])
+
+    def test_extension_and_unknown(self):
+        self.aliases("lists+special: bob\n")
+        m = self.m.start()
+        m.send("anna" + AT, ["anna+some.where" + AT])
+        m.wait_mails("anna", 1)
+        m.send("anna" + AT, ["lists+special" + AT])
+        m.wait_mails("bob", 1)
+        # smtpd refuses unknown users: a name that vanishes after it was accepted bounces
+        m.send("bob" + AT, ["cora" + AT])
+        m.wait_mails("cora", 1)
+        m.wait_idle()
+
+    def test_aliases(self):
+        self.aliases("team: anna, bob, anna, Cora@example.test\n"
+                     "Postmaster: anna\n"
+                     "self: \\anna\n"
+                     "chain: team2\nteam2: bob\n"
+                     "list: anna, bob\nowner-list: cora\n")
+        m = self.m.start()
+        m.send("x@client.example", ["team" + AT])
+        for u in ("anna", "bob", "cora"):
+            m.wait_mails(u, 1)
+        m.wait_idle()
+        self.assertEqual([len(m.mails(u)) for u in ("anna", "bob", "cora")], [1, 1, 1])
+        path, = m.mails("bob")
+        self.assertEqual(headers(path, "X-Original-To"), ["team" + AT])
+        self.assertEqual(headers(path, "Delivered-To"), ["bob" + AT, "team" + AT])
+        self.assertEqual(headers(path, "Return-Path"), ["<x@client.example>"])
+        m.wait_log(r"status=sent \(forwarded as \w+\)")
+        m.send("x@client.example", ["POSTMASTER" + AT])
+        m.wait_mails("anna", 2)
+        m.send("x@client.example", ["chain" + AT])
+        m.wait_mails("bob", 2)
+        m.send("x@client.example", ["list" + AT])
+        m.wait_mails("bob", 3)
+        m.wait_idle()
+        self.assertIn(["<owner-list" + AT + ">"], [headers(p, "Return-Path") for p in m.mails("bob")])
+
+    def test_alias_trouble(self):
+        self.aliases("prog: \"|/bin/cat\", anna\nfile: /tmp/x\nincl: :include:/tmp/list\n"
+                     "a: b\nb: a\n")
+        m = self.m.start()
+        for name in ("prog", "file", "incl"):
+            m.send("bob" + AT, [name + AT])
+            m.wait_log(rf"to=<{name}@example.test>,.* dsn=4.3.5, status=deferred .*not part of this version")
+            m.wait_log(rf"warning: .*alias \"{name}\", line 1")
+        self.assertEqual(m.mails("anna"), [])
+        # a loop ends with one report
+        m.send("bob" + AT, ["a" + AT])
+        m.wait_log(r"dsn=5.4.6, status=bounced \(mail forwarding loop for a@example.test\)")
+        m.wait_mails("bob", 1)
+
+    def test_forward(self):
+        self.forward("anna", "# comment\n\\anna, bob\ncora@example.test\n")
+        self.forward("bob", "")
+        self.forward("cora", "cora, cora@localhost\n")
+        m = self.m.start()
+        m.send("x@client.example", ["anna" + AT])
+        for u in ("anna", "bob", "cora"):
+            m.wait_mails(u, 1)
+        m.wait_idle()
+        self.assertEqual([len(m.mails(u)) for u in ("anna", "bob", "cora")], [1, 1, 1])
+        m.wait_log(r"to=<anna@example.test>,.*status=sent \(delivered to maildir, forwarded as \w+\)")
+
+    def test_forward_ext(self):
+        self.forward("anna", "bob\n", ".forward+work")
+        m = self.m.start()
+        m.send("x@client.example", ["anna+work" + AT])
+        m.wait_mails("bob", 1)
+        m.send("x@client.example", ["anna+home" + AT])
+        m.wait_mails("anna", 1)
+
+    def test_forward_trouble(self):
+        path = self.forward("anna", "bob\n", mode=0o666)
+        self.forward("bob", "\"|/bin/cat\"\n")
+        m = self.m.start()
+        m.send("x@client.example", ["anna" + AT])
+        m.wait_log(r"to=<anna@example.test>,.*status=deferred \(mail forwarding: .*writable by group or others")
+        m.wait_log(r"warning: .*chmod go-w " + re.escape(os.path.realpath(path)) + "|warning: .*chmod go-w")
+        m.send("x@client.example", ["bob" + AT])
+        m.wait_log(r"to=<bob@example.test>,.*status=deferred .*a command is not part of this version")
+        os.chmod(path, 0o600)
+        self.forward("bob", "")
+        m.merpati("flush")
+        m.wait_mails("bob", 2)
+        m.wait_idle()
+        self.assertEqual(m.mails("anna"), [])
+
+    def test_mutual_forward(self):
+        self.forward("anna", "bob\n")
+        self.forward("bob", "anna\n")
+        m = self.m.start()
+        m.send("cora" + AT, ["anna" + AT])
+        m.wait_log(r"dsn=5.4.6, status=bounced \(mail forwarding loop for anna@example.test\)")
+        m.wait_mails("cora", 1)
+
+    def test_disk_trouble(self):
+        m = self.m.start()
+        m.send("x@client.example", ["anna" + AT])
+        m.wait_mails("anna", 1)
+        box = self.m.maildir("anna")
+        new = os.path.join(box, "new")
+        os.rename(new, new + ".away")
+        os.symlink("/tmp", new)      # a link is not followed
+        m.send("x@client.example", ["anna" + AT])
+        m.wait_log(r"to=<anna@example.test>,.*status=deferred ")
+        os.unlink(new)
+        os.rename(new + ".away", new)
+        m.merpati("flush")
+        m.wait_mails("anna", 2)
+
+
+main()
