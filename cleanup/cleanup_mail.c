@@ -117,6 +117,10 @@ int cleanup_mail_open(
 	}
 	if (m->o.smtputf8)
 		m->w.h.mail_flags |= QUEUE_MAIL_SMTPUTF8;
+	if (m->o.flags & CLEANUP_FLAG_VERIFY)
+		m->w.h.mail_flags |= QUEUE_MAIL_VERIFY;
+	if (m->o.flags & CLEANUP_FLAG_REPORT)
+		m->w.h.mail_flags |= QUEUE_MAIL_REPORT;
 	decide_rewriting(m);
 	return 0;
 }

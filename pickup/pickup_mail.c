@@ -101,6 +101,9 @@ static int on_record(struct pickup_mail *m, const struct drop_record *r, struct 
 	case DROP_BODY: return keep(m, r->data, &m->o.body_type);
 	case DROP_RET: m->o.ret = r->number; return 0;
 	case DROP_UTF8: m->o.smtputf8 = true; return 0;
+	case DROP_TRACE:
+		m->o.flags |= r->number == DROP_TRACE_VERIFY ? CLEANUP_FLAG_VERIFY : CLEANUP_FLAG_REPORT;
+		return 0;
 	case DROP_RCPT: return on_rcpt(m, r, e);
 	case DROP_CONTENT: return m->opened ? on_content(m, r->data, e) : malformed(m, "no recipients");
 	case DROP_END: return m->opened ? 0 : malformed(m, "no recipients");

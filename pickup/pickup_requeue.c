@@ -25,6 +25,8 @@ static void fill_open(const struct queue_mail *m, struct clnt_cleanup_open *o)
 		.arrival_us = m->h.arrival_us, .parent_nonce = m->h.nonce, .expansion = SV("requeue"),
 		.flags = CLEANUP_FLAG_RESUBMIT | CLEANUP_FLAG_SKIP_BCC | CLEANUP_FLAG_MASK_HEADERS,
 	};
+	if (m->h.mail_flags & QUEUE_MAIL_VERIFY)
+		o->flags |= CLEANUP_FLAG_VERIFY;
 }
 
 /* Recipients that wait. 1 there are some, 0 none, -1. */

@@ -17,6 +17,7 @@ static const struct {
 	{ DROP_RET, STAGE_FACTS, STAGE_FACTS, 4, true },
 	{ DROP_BODY, STAGE_FACTS, STAGE_FACTS, 8, true },
 	{ DROP_UTF8, STAGE_FACTS, STAGE_FACTS, 0, true },
+	{ DROP_TRACE, STAGE_FACTS, STAGE_FACTS, 4, true },
 	{ DROP_RCPT, STAGE_FACTS, STAGE_RCPTS, 4 + DROP_ADDRESS_MAX, false },
 	{ DROP_CONTENT, STAGE_RCPTS, STAGE_CONTENT, DROP_PIECE_MAX, false },
 	{ DROP_END, STAGE_RCPTS, STAGE_CONTENT, 4, true },
@@ -60,7 +61,8 @@ static int take(struct drop_reader *d, struct drop_record *r, struct sv data, co
 {
 	r->data = data;
 	r->number = 0;
-	if (r->type == DROP_RET || r->type == DROP_END || r->type == DROP_RCPT) {
+	if (r->type == DROP_RET || r->type == DROP_TRACE || r->type == DROP_END ||
+		r->type == DROP_RCPT) {
 		if (data.len < 4)
 			return refuse(why, "a record is too short");
 		r->number = num_get_le32(data.p);
@@ -72,6 +74,10 @@ static int take(struct drop_reader *d, struct drop_record *r, struct sv data, co
 	case DROP_RET:
 		if (r->number > QUEUE_RET_HDRS)
 			return refuse(why, "bad value for RET");
+		break;
+	case DROP_TRACE:
+		if (r->number != DROP_TRACE_VERIFY && r->number != DROP_TRACE_REPORT)
+			return refuse(why, "bad value for trace");
 		break;
 	case DROP_RCPT:
 		if (!(d->seen & 1u))

@@ -28,15 +28,22 @@ enum drop_type {
 	DROP_RET = 'r',       /* u32 enum queue_ret */
 	DROP_BODY = 'B',      /* "7BIT", "8BITMIME" */
 	DROP_UTF8 = 'u',      /* empty: SMTPUTF8 */
+	DROP_TRACE = 't',     /* u32 enum drop_trace */
 	DROP_RCPT = 'R',      /* u32 NOTIFY bits, address in internal form */
 	DROP_CONTENT = 'N',   /* LF line ends */
 	DROP_END = 'X',       /* u32 CRC */
 };
 
+/* Report by mail what became of the recipients. */
+enum drop_trace {
+	DROP_TRACE_VERIFY = 1, /* deliver nothing (sendmail -bv) */
+	DROP_TRACE_REPORT = 2, /* of the first attempt (sendmail -v) */
+};
+
 struct drop_record {
 	enum drop_type type;
 	struct sv data;   /* of a recipient: its address */
-	uint32_t number;  /* DROP_RET, DROP_RCPT (notify), DROP_END (CRC) */
+	uint32_t number;  /* DROP_RET, DROP_TRACE, DROP_RCPT (notify), DROP_END (CRC) */
 };
 
 /* State of a reader; zero it to start. */

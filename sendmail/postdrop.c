@@ -1,0 +1,177 @@
+/*
+ * sendmail/postdrop.c - write a mail into maildrop/ while nobody takes it on the submit socket.
+ *
+ * In a system instance this is the one set-gid program: it believes nothing but what drop_next() lets
+ * through, uses no path and no environment of the caller (config_dir_default()), and ends without a file
+ * when anything is wrong. Exit 0 means: fsynced, file and directory.
+ */
+#include <errno.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sysexits.h>
+
+#include "lib/config/params.h"
+#include "lib/map/matchlist.h"
+#include "lib/queue/drop_file.h"
+#include "lib/queue/queue_dir.h"
+#include "lib/sys/clock.h"
+#include "lib/sys/log.h"
+#include "lib/sys/sys.h"
+
+struct drop {
+	struct queue q;
+	struct params_core core;
+	char path[QUEUE_PATH_MAX];
+	int fd;            /* -1: no file */
+	struct buf in;
+	struct drop_reader reader;
+};
+
+static void discard(struct drop *d)
+{
+	if (d->fd >= 0)
+		(void)sys_unlinkat(d->q.root, d->path, 0);
+}
+
+static void fail(struct drop *d, int code, const char *fmt, ...) PRINTF_LIKE(3, 4) NORETURN;
+static void fail(struct drop *d, int code, const char *fmt, ...)
+{
+	va_list ap;
+	discard(d);
+	fprintf(stderr, "postdrop: fatal: uid=%u: ", (unsigned)getuid());
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	exit(code);
+}
+
+/* authorized_submit_users, by login name. */
+static void check_user(struct drop *d, const char *list)
+{
+	struct maps_env env = { 0 };
+	struct err e = ERR_INIT;
+	if (strcmp(list, "static:anyone") == 0)
+		return;
+	const struct passwd *pw = getpwuid(getuid());
+	struct matchlist *users = matchlist_open("authorized_submit_users", list, 0, &env, &e);
+	int rc = users ? matchlist_string(users, sv_z(pw ? pw->pw_name : "unknown"), &e) : -1;
+	if (rc < 0)
+		fail(d, EX_TEMPFAIL, "%s", e.text);
+	if (rc == 0)
+		fail(d, EX_NOPERM, "User %s(%u) is not allowed to submit mail", pw ? pw->pw_name : "unknown",
+			(unsigned)getuid());
+	matchlist_free(users);
+}
+
+static void create(struct drop *d)
+{
+	char id[QUEUE_ID_MAX + 1];
+	struct timespec now = clock_wall();
+	struct stat st;
+	queue_id_make((int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000, id);
+	if (queue_path(QUEUE_DIR_MAILDROP, sv_z(id), d->path) < 0)
+		fail(d, EX_SOFTWARE, "bad queue id %s", id);
+	d->fd = sys_openat(d->q.root, d->path, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, 0600);
+	if (d->fd < 0)
+		fail(d, EX_TEMPFAIL, "cannot create %s/%s: %s", d->core.queue_directory, d->path,
+			strerror(errno));
+	/* root may submit in somebody's private instance, whose pickup could not open root's file */
+	if (geteuid() == 0 && sys_fstat(d->q.root, &st) == 0 && st.st_uid != 0 &&
+		fchown(d->fd, st.st_uid, st.st_gid) < 0)
+		fail(d, EX_TEMPFAIL, "cannot give %s to uid %u: %s", d->path, (unsigned)st.st_uid,
+			strerror(errno));
+}
+
+static void take(struct drop *d, struct sv octets)
+{
+	long limit = d->core.message_size_limit;
+	size_t at = 0;
+	int rc = 1;
+	if (buf_put_sv(&d->in, octets) < 0)
+		fail(d, EX_DATAERR, "a record is too long");
+	while (rc == 1) {
+		struct drop_record r;
+		size_t used = 0;
+		const char *why = NULL;
+		rc = drop_next(&d->reader, sv_from(buf_sv(&d->in), at), &r, &used, &why);
+		if (rc < 0)
+			fail(d, EX_DATAERR, "malformed input: %s", why);
+		at += used;
+	}
+	if (limit > 0 && d->reader.content > (uint64_t)limit)
+		fail(d, EX_UNAVAILABLE, "message file too big");
+	buf_consume(&d->in, at);
+	if (sys_write_all(d->fd, octets.p, octets.len) < 0)
+		fail(d, EX_TEMPFAIL, "cannot write %s/%s: %s", d->core.queue_directory, d->path,
+			strerror(errno));
+}
+
+static void finish(struct drop *d)
+{
+	struct err e = ERR_INIT;
+	int dir;
+	if (!drop_ended(&d->reader) || d->in.len > 0)
+		fail(d, EX_DATAERR, "the input ends too early");
+	/* the bit that says "finished", before the sync that makes both last */
+	if (sys_fchmod(d->fd, 0700) < 0 || sys_fsync(d->fd) < 0)
+		fail(d, EX_TEMPFAIL, "cannot sync %s/%s: %s", d->core.queue_directory, d->path,
+			strerror(errno));
+	dir = sys_openat(d->q.root, "maildrop", O_RDONLY | O_DIRECTORY, 0);
+	/* a set-gid process may write, not read there: the file's fsync has to do on such a directory */
+	if (dir >= 0 ? sys_fsync(dir) < 0 : errno != EACCES) {
+		err_sys(&e, errno, "cannot sync %s/maildrop", d->core.queue_directory);
+		fail(d, EX_TEMPFAIL, "%s", e.text);
+	}
+}
+
+/* Tell pickup; without it the mail waits for the next scan. */
+static void wake_pickup(const struct drop *d)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	snprintf(sa.sun_path, sizeof(sa.sun_path), "public/%.80s", d->core.pickup_service_name);
+	if (fd >= 0 && chdir(d->core.queue_directory) == 0)
+		(void)sys_connect(fd, (const struct sockaddr *)&sa, sizeof(sa));
+}
+
+int main(int argc, char **argv)
+{
+	static struct drop d = { .fd = -1 };
+	static char octets[65536];
+	struct params_sendmail p;
+	struct err e = ERR_INIT;
+	const char *dir = NULL;
+	ssize_t n;
+	int c;
+	log_init("merpati/postdrop");
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
+	umask(077);
+	while ((c = getopt(argc, argv, "c:rv")) >= 0) {
+		if (c == 'c')
+			dir = optarg;
+		else if (c == '?')
+			fail(&d, EX_USAGE, "usage: postdrop [-c config_dir] [-v]");
+	}
+	if (dir && getegid() != getgid() && !config_dir_allowed(dir))
+		fail(&d, EX_NOPERM, "%s is not in alternate_config_directories", dir);
+	struct config *cfg = config_open(dir, &e);
+	if (!cfg || params_core_load(cfg, &d.core, &e) < 0 || params_sendmail_load(cfg, &p, &e) < 0)
+		fail(&d, EX_CONFIG, "%s", e.text);
+	if (queue_open(&d.q, d.core.queue_directory, &e) < 0)
+		fail(&d, EX_TEMPFAIL, "%s", e.text);
+	check_user(&d, p.authorized_submit_users);
+	buf_init(&d.in, 1024 * 1024);
+	create(&d);
+	while ((n = sys_read(STDIN_FILENO, octets, sizeof(octets))) > 0)
+		take(&d, sv_n(octets, (size_t)n));
+	if (n < 0)
+		fail(&d, EX_IOERR, "cannot read: %s", strerror(errno));
+	finish(&d);
+	wake_pickup(&d);
+	return EX_OK;
+}
