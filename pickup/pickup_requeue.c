@@ -18,7 +18,8 @@ static void fill_open(const struct queue_mail *m, struct clnt_cleanup_open *o)
 	const struct queue_facts *f = &m->facts;
 	*o = (struct clnt_cleanup_open){
 		.sender = f->sender, .envid = f->envid, .body_type = f->body_type,
-		.client_name = f->client_name, .client_addr = f->client_addr, .client_port = f->client_port, .helo_name = f->helo_name,
+		.client_name = f->client_name, .client_addr = f->client_addr,
+		.client_port = f->client_port, .helo_name = f->helo_name,
 		.protocol = f->protocol, .rewrite_context = f->rewrite_context,
 		.sasl_username = f->sasl_username, .sasl_method = f->sasl_method, .origin = f->origin,
 		.ret = f->ret, .uid = f->uid, .smtputf8 = m->h.mail_flags & QUEUE_MAIL_SMTPUTF8,

@@ -162,6 +162,7 @@ int main(int argc, char **argv)
 	struct config *cfg = config_open(dir, &e);
 	if (!cfg || params_core_load(cfg, &d.core, &e) < 0 || params_sendmail_load(cfg, &p, &e) < 0)
 		fail(&d, EX_CONFIG, "%s", e.text);
+	log_connect(d.core.queue_directory);
 	if (queue_open(&d.q, d.core.queue_directory, &e) < 0)
 		fail(&d, EX_TEMPFAIL, "%s", e.text);
 	check_user(&d, p.authorized_submit_users);

@@ -130,7 +130,6 @@ int main(int argc, char **argv)
 	struct err e = ERR_INIT;
 	struct params_core core;
 	struct params_sendmail p;
-	log_init("merpati/sendmail");
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
 	sm_args(argc, argv, &o);
@@ -139,6 +138,8 @@ int main(int argc, char **argv)
 	struct config *cfg = config_open(NULL, &e);
 	if (!cfg || params_core_load(cfg, &core, &e) < 0 || params_sendmail_load(cfg, &p, &e) < 0)
 		sm_fatal(EX_CONFIG, "%s", e.text);
+	log_init("merpati/sendmail");
+	log_connect(core.queue_directory);
 	switch (o.mode) {
 	case SM_MAIL: mail(&core, &p, &o, argc, argv); break;
 	case SM_SMTP: return sm_smtp(&core);

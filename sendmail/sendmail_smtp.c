@@ -110,8 +110,9 @@ static void on_helo(struct session *s, struct sv arg, bool extended)
 	reset(s);
 	s->greeted = true;
 	if (extended)
-		printf("250-%s\r\n250-PIPELINING\r\n250-SIZE %ld\r\n250-ENHANCEDSTATUSCODES\r\n250-8BITMIME\r\n"
-		       "250-DSN\r\n250 SMTPUTF8\r\n", s->core->myhostname, s->core->message_size_limit);
+		printf("250-%s\r\n250-PIPELINING\r\n250-SIZE %ld\r\n250-ENHANCEDSTATUSCODES\r\n"
+		       "250-8BITMIME\r\n250-DSN\r\n250 SMTPUTF8\r\n",
+			s->core->myhostname, s->core->message_size_limit);
 	else
 		printf("250 %s\r\n", s->core->myhostname);
 	fflush(stdout);
@@ -122,8 +123,12 @@ static void on_mail(struct session *s, struct sv arg)
 	struct smtp_mail m;
 	struct smtp_fault f;
 	long limit = s->core->message_size_limit;
-	if (!s->greeted || s->has_sender) {
-		bad(s, s->greeted ? "503 5.5.1 Error: nested MAIL command" : "503 5.5.1 Error: send HELO/EHLO first");
+	if (!s->greeted) {
+		bad(s, "503 5.5.1 Error: send HELO/EHLO first");
+		return;
+	}
+	if (s->has_sender) {
+		bad(s, "503 5.5.1 Error: nested MAIL command");
 		return;
 	}
 	if (smtp_mail_parse(arg, arg_flags(), &s->arena, &m, &f) != 1) {
@@ -197,7 +202,8 @@ static void on_data(struct session *s)
 	struct buf text;
 	bool too_big = false;
 	if (s->mail.rcpts.n == 0) {
-		bad(s, s->has_sender ? "554 5.5.1 Error: no valid recipients" : "503 5.5.1 Error: need RCPT command");
+		bad(s, s->has_sender ? "554 5.5.1 Error: no valid recipients" :
+				       "503 5.5.1 Error: need RCPT command");
 		return;
 	}
 	reply("354 End data with <CR><LF>.<CR><LF>");
@@ -212,7 +218,7 @@ static void on_data(struct session *s)
 		if (rc == 0 && text.len == 10)
 			buf_puts(&text, "Ok: queued in maildrop");
 		if (rc != 0) {
-			bool later = rc == EX_TEMPFAIL || rc == EX_OSERR || rc == EX_OSFILE || rc == EX_CONFIG;
+			bool later = rc != EX_DATAERR && rc != EX_UNAVAILABLE && rc != EX_NOPERM;
 			buf_reset(&text);
 			buf_printf(&text, "%s %s", later ? "451 4.3.0" : "554 5.0.0", e.text);
 		}

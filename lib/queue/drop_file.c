@@ -115,7 +115,8 @@ int drop_next(struct drop_reader *d, struct sv in, struct drop_record *r, size_t
 		d->crc = num_crc32c(0, in.p, DROP_HEAD);
 		d->stage = STAGE_FACTS;
 		*used = DROP_HEAD;
-		int rc = drop_next(d, sv_from(in, DROP_HEAD), r, used, why); /* not again: the stage has changed */
+		/* once: the stage has changed */
+		int rc = drop_next(d, sv_from(in, DROP_HEAD), r, used, why);
 		*used += DROP_HEAD;
 		return rc;
 	}
