@@ -154,7 +154,7 @@ struct qmgr {
 	struct hash_seed seed;
 	int64_t suspect_before_us; /* mails that arrived before may have been delivered */
 	uint64_t log_seq;
-	bool recovered;
+	bool recovering, recovered;
 	bool stopping;
 };
 

@@ -103,9 +103,17 @@ static void away(void *rec)
 static void remove_files(void *rec)
 {
 	struct remove_job *j = rec;
-	for (size_t i = 0; i < j->n; i++)
-		j->rc[i] = queue_remove(
-		        &j->m[i]->qm->q, QUEUE_DIR_ACTIVE, sv_z(j->m[i]->id), &j->e[i]);
+	for (size_t i = 0; i < j->n; i++) {
+		struct message *m = j->m[i];
+		j->rc[i] = queue_remove(&m->qm->q, QUEUE_DIR_ACTIVE, sv_z(m->id), &j->e[i]);
+		if (j->rc[i] == 0) {
+			/* held by the admin meanwhile: nobody may get it again when it is released
+			 */
+			struct away_job a = { .m = m, .sync = true };
+			j->rc[i] = put_marks(&a, NULL);
+			j->e[i] = a.e;
+		}
+	}
 }
 
 void message_finish(struct message *m)

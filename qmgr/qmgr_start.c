@@ -36,11 +36,15 @@ static void start_fiber(void *arg)
 	for (int i = 0; qmgr_recover(qm, &e) < 0; i++) {
 		log_error("cannot take over the queue: %s", e.text);
 		if (i >= RECOVER_TRIES || fiber_sleep(1000) < 0 || qm->stopping) {
+			qm->recovering = false;
 			server_stop(qm->server, EX_TEMPFAIL);
 			return;
 		}
 	}
+	qm->recovering = false;
 	qm->recovered = true;
+	if (qm->stopping)
+		return;
 	bool ok = true;
 	for (int i = 0; i < QMGR_INTAKE_FIBERS; i++)
 		ok = fiber_spawn("intake", 0, qmgr_intake_fiber, qm) && ok;
@@ -62,6 +66,7 @@ int qmgr_start(struct qmgr *qm, struct err *e)
 	qm->rewrite_pool = server_pool(qm->server, qm->core.rewrite_service_name, 8);
 	qm->bounce = server_pool(qm->server, qm->core.bounce_service_name, 8);
 	qm->rewrite = clnt_rewrite_new(qm->rewrite_pool);
+	qm->recovering = true;
 	if (!fiber_spawn("start", 0, start_fiber, qm))
 		return err_set(e, ERR_TEMP, "no memory for a fiber");
 	return 0;
@@ -97,7 +102,8 @@ void qmgr_stop(struct qmgr *qm)
 	fiber_event_set(qm->run);
 	LIST_FOREACH (n, &qm->idle_workers)
 		worker_wake(n);
-	while ((qm->workers > 0 || qm->busy_fibers > 0 || !list_empty(&qm->finish)) &&
+	while ((qm->recovering || qm->workers > 0 || qm->busy_fibers > 0 ||
+	               !list_empty(&qm->finish)) &&
 	        clock_mono_ms() < deadline)
 		if (fiber_sleep(5) < 0)
 			break;

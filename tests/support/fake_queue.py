@@ -195,6 +195,7 @@ class QueueWorld:
             self.m.stop()
             self.m.wait()
         self.m.control.close()
+        self.m.stderr.close()
         self.start()
 
     def call(self, type_, body=b"", request=1):

@@ -1,0 +1,188 @@
+"""qmgr and its agents die at bad moments: nothing is lost, nothing that was finished is repeated."""
+import os, struct, sys, unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+from fake_queue import *  # noqa: E402,F403
+from instance import main, wait_for  # noqa: E402
+
+SUSPECT = 1  # flag of deliver.request: a delivery may have happened before
+
+
+@unittest.skipUnless(os.path.exists(MKMAIL), "needs a build tree")
+class Crash(unittest.TestCase):
+    def gone(self, w, qid):
+        w.wait_log(f"{qid}: removed")
+        wait_for("file is gone", lambda: w.where(qid) == [])
+
+    def done_logs(self, w):
+        d = os.path.join(w.m.dir, "done")
+        return [n for n in os.listdir(d) if n != "clean-stop"]
+
+    def test_agent_breaks_off_each_time(self):
+        with QueueWorld(self) as w:
+            w.agent("local")
+            qid = w.mail("", ["crash@local.test", "ok@local.test"])
+            other = w.mail("", ["ok@local.test"])
+            w.start()
+            wait_for("only this mail waits", lambda: w.where(qid) == ["deferred"])
+            self.gone(w, other)
+            self.assertEqual(sorted(fl for _, r, fl in w.asked(qid) if "crash" in r[0])[-1] & SUSPECT, SUSPECT)
+            self.assertEqual(len([1 for _, r, _ in w.asked(qid) if "crash" in r[0]]), 2)
+            w.wait_log("status=deferred (delivery agent local: it ended without an answer)")
+
+    def test_agent_breaks_off_once(self):
+        with QueueWorld(self) as w:
+            w.agent("local")
+            qid = w.mail("", ["once@local.test"])
+            w.start()
+            self.gone(w, qid)
+            self.assertEqual([fl & SUSPECT for _, _, fl in w.asked(qid)][-1], SUSPECT)
+
+    def test_agent_finished_before_it_broke_off(self):
+        with QueueWorld(self) as w:
+            w.agent("local")
+            qid = w.mail("", ["done@local.test"])
+            w.start()
+            self.gone(w, qid)
+            self.assertEqual(len(w.asked(qid)), 1)
+
+    def test_kill_during_deliveries(self):
+        with QueueWorld(self) as w:
+            w.agent("local")
+            qid = w.mail("from@example.test", ["ok@local.test", "bounce@local.test", "hang@local.test"])
+            w.start()
+            wait_for("all three are asked for", lambda: len(w.asked(qid)) == 3)
+            wait_for("two results are in done-logs", lambda: w.appends and self.done_logs(w))
+            w.restart("kill")
+            wait_for("the third again", lambda: len(w.asked(qid)) >= 4)
+            w.release.set()
+            self.gone(w, qid)
+            again = w.asked(qid)[3:]
+            self.assertEqual({r[0] for _, r, _ in again}, {"hang@local.test"})
+            self.assertTrue(all(fl & SUSPECT for _, _, fl in again))
+            self.assertEqual(w.flushes, [("bounce", qid)])
+
+    def test_bounce_in_done_log_only(self):
+        with QueueWorld(self) as w:
+            w.agent("local")
+            w.bounce_ok = False
+            qid = w.mail("from@example.test", ["bounce@local.test", "hang@local.test"])
+            w.start()
+            wait_for("both are asked for", lambda: len(w.asked(qid)) == 2)
+            w.wait_log("cannot write down failed recipients")
+            w.bounce_ok = True
+            w.release.set()
+            w.restart("kill")
+            self.gone(w, qid)
+            self.assertIn(("bounce", qid), w.flushes)
+
+    def test_clean_stop_leaves_no_doubt(self):
+        with QueueWorld(self) as w:
+            w.agent("local")
+            w.start()
+            qid = w.mail("", ["defer@local.test"])
+            w.arrived(qid)
+            wait_for("deferred", lambda: w.where(qid) == ["deferred"])
+            w.restart("stop")
+            w.restart("stop")
+            w.flush()
+            wait_for("second attempt", lambda: len(w.asked(qid)) == 2)
+            # the first start of all found no marker, but this mail came after it
+            self.assertEqual([fl & SUSPECT for _, _, fl in w.asked(qid)], [0, 0])
+            wait_for("deferred", lambda: w.where(qid) == ["deferred"])
+            w.restart("kill")
+            w.flush()
+            wait_for("third attempt", lambda: len(w.asked(qid)) == 3)
+            self.assertEqual(w.asked(qid)[2][2] & SUSPECT, SUSPECT)
+            wait_for("deferred", lambda: w.where(qid) == ["deferred"])
+            # the doubt outlives clean stops
+            w.restart("stop")
+            w.flush()
+            wait_for("fourth attempt", lambda: len(w.asked(qid)) == 4)
+            self.assertEqual(w.asked(qid)[3][2] & SUSPECT, SUSPECT)
+
+    def test_stop_in_the_middle(self):
+        with QueueWorld(self) as w:
+            w.agent("local")
+            qid = w.mail("", ["ok@local.test", "hang@local.test"])
+            w.start()
+            wait_for("one result is there", lambda: self.done_logs(w) and len(w.asked(qid)) == 2)
+            w.m.stop()
+            w.release.set()
+            w.m.wait()
+            w.m.control.close()
+            w.start()
+            wait_for("file is gone", lambda: w.where(qid) == [])
+            self.assertEqual(len([1 for _, r, _ in w.asked(qid) if r == ["ok@local.test"]]), 1)
+            wait_for("done-logs are gone", lambda: self.done_logs(w) == [])
+
+    def test_many_kills(self):
+        with QueueWorld(self) as w:
+            w.agent("local")
+            ids = [w.mail("", [f"ok-{i}-{j}@local.test" for j in range(5)]) for i in range(40)]
+            w.start()
+            for k in range(6):
+                wait_for("some progress", lambda: len(w.requests) >= min(25 * (k + 1), 190))
+                w.restart("kill")
+            for qid in ids:
+                wait_for("all mails are done", lambda: w.where(qid) == [], 60)
+            got = {}
+            for _, _, rcpts, flags, _ in w.requests:
+                for r in rcpts:
+                    got.setdefault(r, []).append(flags & SUSPECT)
+            self.assertEqual(len(got), 200)
+            # a second request is possible only where the first one's result was never written, and says so
+            for r, flags in got.items():
+                self.assertTrue(all(flags[1:]), (r, flags))
+
+    def test_torsos_and_strange_files(self):
+        with QueueWorld(self, "queue_run_delay = 1s\n") as w:
+            w.agent("local")
+            corrupt, newer, torso, good = [w.mail("", ["ok@local.test"]) for _ in range(4)]
+            p = w.path(corrupt, "incoming")
+            with open(p, "r+b") as f:  # one octet of the content
+                f.seek(256 + 3)
+                f.write(b"\xff")
+            with open(w.path(newer, "incoming"), "r+b") as f:
+                raw = bytearray(f.read(256))
+                at = raw.find(struct.pack("<I", 1))
+                f.seek(at)
+                f.write(struct.pack("<I", 99))
+            p = w.path(torso, "incoming")
+            with open(p, "r+b") as f:
+                f.truncate(100)
+            os.utime(p, (1, 1))
+            w.start()
+            self.gone(w, good)
+            w.wait_log(f"{corrupt}: moved from incoming/ to corrupt/")
+            wait_for("in corrupt/", lambda: w.where(corrupt) == ["corrupt"])
+            w.wait_log(f"{torso}: removed a mail in incoming/ that was never finished")
+            self.assertIn(w.where(newer), (["hold"], ["corrupt"]))
+            self.assertEqual([w.asked(q) for q in (corrupt, newer, torso)], [[], [], []])
+
+    def test_admin_takes_a_mail_away(self):
+        with QueueWorld(self) as w:
+            w.agent("local")
+            held, deleted = w.mail("", ["hang-1@local.test"]), w.mail("", ["hang-2@local.test"])
+            w.start()
+            wait_for("both run", lambda: len(w.requests) == 2)
+            src = w.path(held, "active")
+            os.rename(src, src.replace("/active/", "/hold/"))
+            os.unlink(w.path(deleted, "active"))
+            w.release.set()
+            w.wait_log(f"{held}: removed")
+            w.wait_log(f"{deleted}: removed")
+            self.assertEqual(w.where(deleted), [])
+            # what was delivered is not delivered again when the mail is released
+            dst = w.path(held, "hold")
+            os.rename(dst, dst.replace("/hold/", "/incoming/"))
+            w.arrived(held)
+            wait_for("released mail is gone", lambda: w.where(held) == [])
+            self.assertEqual(len(w.asked(held)), 1)
+            qid = w.mail("", ["ok@local.test"])
+            w.arrived(qid)
+            self.gone(w, qid)
+
+
+if __name__ == "__main__":
+    main()
