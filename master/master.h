@@ -102,7 +102,6 @@ struct child {
 	enum child_state state;
 	struct ipc_conn *ctl;
 	struct fiber *fiber;
-	unsigned sessions;
 	int64_t started_ms;
 	int64_t kill_ms; /* SIGKILL then; 0: not */
 	bool termed;

@@ -55,7 +55,6 @@ static int on_load(struct child *c, const struct ipc_frame *f, struct err *e)
 	arena_init(&a, 64 * 1024);
 	int rc = msg_master_load_decode(f->body, &a, &load, e);
 	if (rc >= 0) {
-		c->sessions = load.sessions;
 		if (c->state == CHILD_IDLE || c->state == CHILD_FULL)
 			child_set_state(c, load.full ? CHILD_FULL : CHILD_IDLE);
 	}
@@ -71,6 +70,8 @@ static void child_fiber(void *arg)
 	struct err e = ERR_INIT;
 	int rc;
 	while ((rc = ipc_recv(c->ctl, &f, FIBER_FOREVER, &e)) == 1) {
+		if (c->reaped) /* its service may be gone with its generation */
+			break;
 		if (f.protocol != MSG_master_PROTOCOL || f.version != MSG_master_VERSION) {
 			rc = err_set(&e, ERR_BUG, "wrong protocol");
 			break;

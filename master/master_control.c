@@ -46,14 +46,11 @@ void status_text(struct master *m, struct buf *out)
 			        old->number, old->children);
 	}
 	buf_printf(out, "%-14s %-10s %9s %8s %8s %8s  %s\n", "service", "state", "processes",
-	        "sessions", "started", "crashed", "listens on");
+	        "full", "started", "crashed", "listens on");
 	for (size_t i = 0; i < g->count; i++) {
 		const struct msvc *svc = &g->services[i];
-		unsigned long sessions = 0;
-		LIST_FOREACH (n, &svc->children)
-			sessions += CONTAINER_OF(n, struct child, link)->sessions;
-		buf_printf(out, "%-14s %-10s %9u %8lu %8lu %8lu ", svc->cf->name,
-		        service_state(svc, now), service_processes(svc), sessions, svc->started,
+		buf_printf(out, "%-14s %-10s %9u %8u %8lu %8lu ", svc->cf->name,
+		        service_state(svc, now), service_processes(svc), svc->full, svc->started,
 		        svc->crashed);
 		for (size_t j = 0; j < svc->nsocks; j++)
 			if (svc->socks[j]->cls == CLASS_INET || svc->socks[j]->cls == CLASS_PUBLIC)

@@ -47,7 +47,8 @@ void dial_answer(struct child *c, const struct ipc_frame *f)
 	}
 	struct msg_master_dialled answer = { .ok = fd >= 0, .error = sv_z(fd >= 0 ? "" : e.text) };
 	if (msg_master_dialled_send(c->ctl, &answer, f->request_id, &fd, fd >= 0 ? 1 : 0,
-	            fiber_deadline(ANSWER_MS), &e) < 0)
+	            fiber_deadline(ANSWER_MS), &e) < 0 &&
+	        !c->reaped)
 		log_warn("service %s, pid %d: does not take what it asked for: %s",
 		        c->svc->cf->name, (int)c->pid, e.text);
 	if (fd >= 0)

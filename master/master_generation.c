@@ -204,11 +204,9 @@ int generation_install(struct master *m, struct generation *g, struct err *e)
 	log_warnings(g);
 	if (sockets_write_ports(m, e) < 0)
 		log_error("%s", e->text); /* the ports are open; only their list is old */
-	if (!old || strcmp(old->core.maillog_file, g->core.maillog_file) != 0 || m->log_fd < 0) {
-		struct err le = ERR_INIT;
-		if (sockets_open_log(m, g, &le) < 0)
-			log_error("the log service cannot be reached: %s", le.text);
-	}
+	struct err le = ERR_INIT;
+	if (sockets_open_log(m, g, &le) < 0)
+		log_error("the log service cannot be reached: %s", le.text);
 	return 0;
 }
 

@@ -172,6 +172,8 @@ void master_supervise(void *arg)
 	if (!fiber_spawn("control", 32 * 1024, control_serve, m))
 		log_fatal(EX_OSERR, "no memory for fibers");
 
+	(void)fiber_yield(); /* they wait for signals before there is a child to hear of */
+
 	struct generation *g = m->current;
 	struct err e = ERR_INIT;
 	m->current = NULL;

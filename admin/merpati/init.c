@@ -147,7 +147,8 @@ static int make_files(
 	static const struct {
 		const char *name;
 		mode_t mode;
-	} dirs[] = { { "tls", 0700 }, { "spool", 0755 }, { "spool/data", 0700 }, { "mail", 0700 } };
+	} dirs[] = { { "log", 0700 }, { "tls", 0700 }, { "spool", 0755 }, { "spool/data", 0700 },
+		{ "mail", 0700 } };
 	int dir = sys_open(path, O_RDONLY | O_DIRECTORY, 0);
 	if (dir < 0)
 		return err_sys(e, errno, "open %s", path);

@@ -22,8 +22,8 @@ void init_main_cf(const struct init_options *o, const char *dir, const char *own
 	}
 	config_free(defaults);
 	buf_printf(out,
-	        "maillog_file = %s/mail.log\n"
-	        "maillog_file_prefixes = %s\n"
+	        "maillog_file = %s/log/mail.log\n"
+	        "maillog_file_prefixes = %s/log\n"
 	        "\n"
 	        "# Listening: master.cf names services smtp, pop3, imap; this number is added to "
 	        "their\n"
