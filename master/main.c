@@ -11,22 +11,24 @@ static int exit_code(const struct err *e)
 	return e->cls == ERR_CONFIG ? EX_CONFIG : e->cls == ERR_PERM ? EX_NOPERM : EX_TEMPFAIL;
 }
 
-static void fail(struct master *m, const struct err *e) NORETURN;
-static void fail(struct master *m, const struct err *e)
+/* The reason to whoever started us, else to standard error. */
+static int fail(struct master *m, const struct err *e)
 {
-	if (m->ready_fd >= 0) {
+	if (m->ready_fd >= 0)
 		master_tell_starter(m, "failed: %s", e->text);
-		exit(exit_code(e));
-	}
-	log_fatal(exit_code(e), "%s", e->text);
+	else
+		log_error("%s", e->text);
+	master_fini(m);
+	return exit_code(e);
 }
 
 static void read_arguments(int argc, char **argv, struct master *m)
 {
+	const char *dir = config_dir_default();
 	int opt;
 	while ((opt = getopt(argc, argv, "+c:d")) != -1) {
 		if (opt == 'c')
-			m->config_dir = optarg;
+			dir = optarg;
 		else if (opt == 'd')
 			m->foreground = true;
 		else
@@ -34,12 +36,9 @@ static void read_arguments(int argc, char **argv, struct master *m)
 	}
 	if (optind < argc)
 		log_fatal(EX_USAGE, "usage: master [-c config_dir] [-d]");
+	m->config_dir = realpath(dir, NULL);
 	if (!m->config_dir)
-		m->config_dir = mem_strdup(config_dir_default());
-	char *absolute = realpath(m->config_dir, NULL);
-	if (!absolute)
-		log_fatal(EX_CONFIG, "no such directory: %s", m->config_dir);
-	m->config_dir = absolute;
+		log_fatal(EX_CONFIG, "no such directory: %s", dir);
 	uint32_t fd;
 	const char *ready = getenv("MERPATI_READY_FD");
 	if (ready && num_u32(sv_z(ready), &fd) == 1 && fd > 2 && fcntl((int)fd, F_GETFD) >= 0) {
@@ -62,9 +61,11 @@ int main(int argc, char **argv)
 	log_init("merpati/master");
 	read_arguments(argc, argv, &m);
 	if (generation_read(&m, &m.current, &e) < 0)
-		fail(&m, &e);
+		return fail(&m, &e);
 	if (master_become_owner(&m, m.current, &e) < 0 || master_enter(&m, m.current, &e) < 0 ||
 	        master_detach(&m, m.current, &e) < 0)
-		fail(&m, &e);
-	return fiber_main(master_supervise, &m);
+		return fail(&m, &e);
+	int code = fiber_main(master_supervise, &m);
+	master_fini(&m);
+	return code;
 }

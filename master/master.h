@@ -148,6 +148,7 @@ MUST_USE int master_enter(struct master *m, const struct generation *g, struct e
 MUST_USE int master_detach(struct master *m, const struct generation *g, struct err *e);
 void master_tell_starter(struct master *m, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void master_clean_files(struct master *m);
+void master_fini(struct master *m);
 
 /* master_generation.c */
 MUST_USE int generation_read(struct master *m, struct generation **out, struct err *e);

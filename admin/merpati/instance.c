@@ -38,6 +38,12 @@ int instance_read(const char *dir, struct instance *out, struct err *e)
 	return 0;
 }
 
+void instance_close(struct instance *in)
+{
+	config_free(in->cfg);
+	free(in->dir);
+}
+
 int instance_become_owner(struct instance *in, struct err *e)
 {
 	const char *owner = in->core.instance_owner;

@@ -80,13 +80,19 @@ static int main_user(const char *dir, int argc, char **argv)
 	struct err e = ERR_INIT;
 	if (argc == 1 && strcmp(argv[0], "list") == 0) {
 		int rc = instance_open(dir, &in, &e);
-		return finish(rc < 0 ? rc : user_list(&in, &e), &e);
+		if (rc == 0)
+			rc = user_list(&in, &e);
+		instance_close(&in);
+		return finish(rc, &e);
 	}
 	for (size_t i = 0; argc == 2 && i < ARRAY_LEN(verbs); i++) {
 		if (strcmp(argv[0], verbs[i].verb) != 0)
 			continue;
 		int rc = instance_open(dir, &in, &e);
-		return finish(rc < 0 ? rc : verbs[i].run(&in, argv[1], &e), &e);
+		if (rc == 0)
+			rc = verbs[i].run(&in, argv[1], &e);
+		instance_close(&in);
+		return finish(rc, &e);
 	}
 	return usage();
 }
@@ -129,7 +135,10 @@ int main(int argc, char **argv)
 		struct instance in;
 		struct err e = ERR_INIT;
 		int rc = verbs[i].open(dir, &in, &e);
-		return finish(rc < 0 ? rc : verbs[i].run(&in, &e), &e);
+		if (rc == 0)
+			rc = verbs[i].run(&in, &e);
+		instance_close(&in);
+		return finish(rc, &e);
 	}
 	return usage();
 }

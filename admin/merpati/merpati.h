@@ -28,6 +28,7 @@ struct instance {
 MUST_USE int instance_open(const char *dir, struct instance *out, struct err *e);
 /* The same without changing who we are: for check as root. */
 MUST_USE int instance_read(const char *dir, struct instance *out, struct err *e);
+void instance_close(struct instance *in);
 MUST_USE int instance_become_owner(struct instance *in, struct err *e);
 /* Who holds the lock of master: 1 and *pid, 0 nobody, -1. */
 MUST_USE int instance_running(const struct instance *in, pid_t *pid, struct err *e);

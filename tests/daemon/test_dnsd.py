@@ -265,7 +265,9 @@ class Dnsd(unittest.TestCase):
         self.assertIsNone(bad.recv())
         self.assertEqual(self.ask(c, "a.test", A)[1], ["192.0.2.1"])
         self.m.stop()
-        self.assertEqual(self.m.wait(), 0)
+        status = self.m.wait()
+        if status:
+            self.m.fail(f"exit status {status}")
 
     def test_bad_configuration_is_said(self):
         m = FakeMaster(self, "dnsd", listen=[KEY], main_cf="dnsd_servers = nonsense:xyz\n").start()
