@@ -68,6 +68,7 @@ static enum imap_frame_result announce(struct imap_frame *f, struct sv bytes,
 	if (!a->sync && !f->append && max > f->lim.nonsync)
 		max = f->lim.nonsync;
 	bool over_total = next > f->lim.total || a->size > f->lim.total - next;
+	f->end = f->pos = f->line_start = next;
 	if (a->size > max || (!f->append && over_total))
 		return IMAP_FRAME_LITERAL_TOO_BIG;
 	f->skip = (size_t)a->size;

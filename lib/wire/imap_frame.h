@@ -44,7 +44,7 @@ struct imap_frame {
 	struct imap_frame_limits lim;
 	size_t pos;        /* private: everything before has been looked at */
 	size_t line_start; /* private */
-	size_t end;        /* DONE: length of the command; LITERAL: where its octets start */
+	size_t end;        /* DONE: length of the command; LITERAL, TOO_BIG: where its octets start */
 	uint64_t literal;  /* announced size */
 	bool sync;         /* a "+" is expected */
 	bool literal8;

@@ -27,12 +27,12 @@ static const struct {
 	{ L("a APPEND INBOX {900}\r\n"), "L900sa " },
 	{ L("a append INBOX (\\Seen) {900+}\r\n"), "L900na " },
 	{ L("a APPEND {5}\r\nINBOX {900}\r\n"), "L5s L900sa " },
-	{ L("a APPEND INBOX {1001}\r\n"), "L1001sa !literal" },
-	{ L("a APPEND {900}\r\n"), "L900s !literal" },
-	{ L("a X {21}\r\n"), "L21s !literal" },
-	{ L("a X {11+}\r\n"), "L11n !literal" },
-	{ L("a LOGIN {4294967296}\r\n"), "L4294967296s !literal" },
-	{ L("a LOGIN {18446744073709551616+}\r\n"), "L18446744073709551615n !literal" },
+	{ L("a APPEND INBOX {1001}\r\n"), "L1001sa !literal at 23" },
+	{ L("a APPEND {900}\r\n"), "L900s !literal at 16" },
+	{ L("a X {21}\r\n"), "L21s !literal at 10" },
+	{ L("a X {11+}\r\n"), "L11n !literal at 11" },
+	{ L("a LOGIN {4294967296}\r\n"), "L4294967296s !literal at 22" },
+	{ L("a LOGIN {18446744073709551616+}\r\n"), "L18446744073709551615n !literal at 33" },
 	{ L("a LOGIN {-1}\r\n"), "D14 " },
 	{ L("a LOGIN {}\r\n"), "D12 " },
 	{ L("a LOGIN {1x}\r\n"), "D14 " },
@@ -41,7 +41,7 @@ static const struct {
 	{ L("a xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\r\n"), "D62 " },
 	{ L("a {20}\r\n01234567890123456789 {20}\r\n01234567890123456789 {20}\r\n01234567890123456789"
 	    " {20}\r\n01234567890123456789 {20}\r\n01234567890123456789\r\n"),
-		"L20s L20s L20s L20s L20s !literal" },
+		"L20s L20s L20s L20s L20s !literal at 116" },
 	{ L("a X \0\r\n"), "D7 " },
 };
 
@@ -56,7 +56,7 @@ static bool event(struct buf *b, const struct imap_frame *f, enum imap_frame_res
 		buf_printf(b, "L%llu%s%s%s ", (unsigned long long)f->literal, f->sync ? "s" : "n",
 			f->literal8 ? "8" : "", f->append ? "a" : "");
 		if (r == IMAP_FRAME_LITERAL_TOO_BIG)
-			buf_puts(b, "!literal");
+			buf_printf(b, "!literal at %zu", f->end);
 		return r == IMAP_FRAME_LITERAL;
 	}
 	return false;
