@@ -32,7 +32,7 @@ struct anvil_counts {
 /* The highest count since the last report, whose it was, and when. */
 struct anvil_peak {
 	uint32_t value;
-	char who[128];
+	char who[256];
 	int64_t at; /* wall clock, seconds */
 };
 

@@ -22,7 +22,7 @@ struct ipc_pool {
 	struct fiber_sem *places;
 	struct list idle, busy;
 	struct fiber *reaper; /* while something is idle */
-	unsigned refs;        /* owner and reaper */
+	unsigned refs;        /* owner, reaper, connections that are out */
 	bool closed, keep;
 	uint32_t next_id;
 };
@@ -134,6 +134,7 @@ static struct pooled *get(struct ipc_pool *p, bool fresh, bool *reused, int64_t 
 		c->born = clock_mono_ms();
 	}
 	list_push(&p->busy, &c->link);
+	p->refs++;
 	return c;
 }
 
@@ -149,11 +150,13 @@ static void put(struct ipc_pool *p, struct pooled *c, bool good)
 	fiber_sem_give(p->places);
 	if (!good || p->closed) {
 		drop(&p->busy, c);
+		unref(p);
 		return;
 	}
 	list_remove(&p->busy, &c->link);
 	c->used = clock_mono_ms();
 	list_push(&p->idle, &c->link);
+	p->refs--; /* never the last: the owner has not freed it */
 	if (p->reaper || p->keep || !fiber_self())
 		return;
 	p->reaper = fiber_spawn("ipc_pool", 0, reap, p);
