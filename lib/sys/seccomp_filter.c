@@ -98,9 +98,19 @@ static int rules(scmp_filter_ctx ctx, uint32_t action, const char *const *names,
 }
 
 #define RULES(ctx, action, names) rules((ctx), (action), (names), ARRAY_LEN(names))
-#define ARG(n, op, ...)           SCMP_CMP((n), (op), __VA_ARGS__)
 #define ALLOW_IF(call, n, ...) \
 	seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(call), (n), __VA_ARGS__)
+
+static struct scmp_arg_cmp is(unsigned arg, scmp_datum_t value)
+{
+	return (struct scmp_arg_cmp){ .arg = arg, .op = SCMP_CMP_EQ, .datum_a = value };
+}
+
+static struct scmp_arg_cmp masked(unsigned arg, scmp_datum_t mask, scmp_datum_t value)
+{
+	return (struct scmp_arg_cmp){ .arg = arg, .op = SCMP_CMP_MASKED_EQ, .datum_a = mask,
+		.datum_b = value };
+}
 
 /* Calls that are harmless with some arguments only. */
 static int conditional(scmp_filter_ctx ctx, unsigned allow)
@@ -108,30 +118,30 @@ static int conditional(scmp_filter_ctx ctx, unsigned allow)
 	const scmp_datum_t opening = O_WRONLY | O_RDWR | O_CREAT | O_TRUNC;
 	const scmp_datum_t self = (scmp_datum_t)getpid();
 	int rc = 0;
-	rc |= ALLOW_IF(mmap, 1, ARG(2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
-	rc |= ALLOW_IF(mprotect, 1, ARG(2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+	rc |= ALLOW_IF(mmap, 1, masked(2, PROT_EXEC, 0));
+	rc |= ALLOW_IF(mprotect, 1, masked(2, PROT_EXEC, 0));
 	/* threads, never processes; clone3 hides its flags, so glibc has to fall back to clone */
-	rc |= ALLOW_IF(clone, 1, ARG(0, SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
+	rc |= ALLOW_IF(clone, 1, masked(0, CLONE_THREAD, CLONE_THREAD));
 	rc |= seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
-	rc |= ALLOW_IF(prctl, 1, ARG(0, SCMP_CMP_EQ, PR_SET_NAME));
-	rc |= ALLOW_IF(prlimit64, 1, ARG(2, SCMP_CMP_EQ, 0));
-	rc |= ALLOW_IF(kill, 1, ARG(0, SCMP_CMP_EQ, self));
-	rc |= ALLOW_IF(tgkill, 1, ARG(0, SCMP_CMP_EQ, self));
+	rc |= ALLOW_IF(prctl, 1, is(0, PR_SET_NAME));
+	rc |= ALLOW_IF(prlimit64, 1, is(2, 0));
+	rc |= ALLOW_IF(kill, 1, is(0, self));
+	rc |= ALLOW_IF(tgkill, 1, is(0, self));
 	if (!(allow & JAIL_WRITE_FILES)) {
-		rc |= ALLOW_IF(ioctl, 1, ARG(1, SCMP_CMP_EQ, 0x5421)); /* FIONBIO */
-		rc |= ALLOW_IF(ioctl, 1, ARG(1, SCMP_CMP_EQ, 0x5451)); /* FIOCLEX */
-		rc |= ALLOW_IF(ioctl, 1, ARG(1, SCMP_CMP_EQ, 0x541b)); /* FIONREAD */
+		rc |= ALLOW_IF(ioctl, 1, is(1, 0x5421)); /* FIONBIO */
+		rc |= ALLOW_IF(ioctl, 1, is(1, 0x5451)); /* FIOCLEX */
+		rc |= ALLOW_IF(ioctl, 1, is(1, 0x541b)); /* FIONREAD */
 	}
 	if ((allow & JAIL_READ_FILES) && !(allow & JAIL_WRITE_FILES)) {
-		rc |= ALLOW_IF(openat, 1, ARG(2, SCMP_CMP_MASKED_EQ, opening, 0));
-		rc |= ALLOW_IF(open, 1, ARG(1, SCMP_CMP_MASKED_EQ, opening, 0));
+		rc |= ALLOW_IF(openat, 1, masked(2, opening, 0));
+		rc |= ALLOW_IF(open, 1, masked(1, opening, 0));
 	}
 	if (allow & JAIL_INET) {
-		rc |= ALLOW_IF(socket, 1, ARG(0, SCMP_CMP_EQ, AF_INET));
-		rc |= ALLOW_IF(socket, 1, ARG(0, SCMP_CMP_EQ, AF_INET6));
+		rc |= ALLOW_IF(socket, 1, is(0, AF_INET));
+		rc |= ALLOW_IF(socket, 1, is(0, AF_INET6));
 	}
 	if (allow & JAIL_UNIX)
-		rc |= ALLOW_IF(socket, 1, ARG(0, SCMP_CMP_EQ, AF_UNIX));
+		rc |= ALLOW_IF(socket, 1, is(0, AF_UNIX));
 	return rc;
 }
 
