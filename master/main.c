@@ -59,6 +59,8 @@ int main(int argc, char **argv)
 	list_init(&m.generations);
 	list_init(&m.sockets);
 	log_init("merpati/master");
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	m.cores = cores < 1 ? 1 : cores > 64 ? 64 : (unsigned)cores;
 	read_arguments(argc, argv, &m);
 	if (generation_read(&m, &m.current, &e) < 0)
 		return fail(&m, &e);

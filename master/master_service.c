@@ -70,6 +70,7 @@ static bool start_one(struct master *m, struct msvc *svc, int64_t now, int64_t *
 		return false;
 	}
 	svc->seen = true;
+	(void)fiber_yield(); /* a fork takes milliseconds; others want to be heard */
 	return true;
 }
 

@@ -137,8 +137,6 @@ int master_enter(struct master *m, const struct generation *g, struct err *e)
 	umask(077);
 	(void)signal(SIGPIPE, SIG_IGN);
 	raise_limits();
-	long cores = sysconf(_SC_NPROCESSORS_ONLN);
-	m->cores = cores < 1 ? 1 : cores > 64 ? 64 : (unsigned)cores;
 	m->started_ms = clock_mono_ms();
 	m->started_s = clock_wall_s();
 	if (chdir(g->core.queue_directory) < 0)
