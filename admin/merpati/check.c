@@ -2,17 +2,10 @@
 #include <stdarg.h>
 #include <sys/stat.h>
 
-#include "admin/merpati/merpati.h"
+#include "admin/merpati/check.h"
 #include "lib/config/mastercf.h"
 
-/* Each finding is one line: what, where, what to do. */
-struct check {
-	struct instance *in;
-	unsigned wrong, doubtful;
-};
-
-static void finding(struct check *c, bool wrong, const char *fmt, ...) PRINTF_LIKE(3, 4);
-static void finding(struct check *c, bool wrong, const char *fmt, ...)
+void check_finding(struct check *c, bool wrong, const char *fmt, ...)
 {
 	va_list ap;
 	fputs(wrong ? "error: " : "warning: ", stderr);
@@ -36,7 +29,7 @@ static void check_sections(struct check *c)
 	do {                                                   \
 		struct params_##s p;                           \
 		if (params_##s##_load(c->in->cfg, &p, &e) < 0) \
-			finding(c, true, "%s", e.text);        \
+			check_finding(c, true, "%s", e.text);  \
 	} while (0);
 	CONFIG_SECTIONS(X)
 #undef X
@@ -50,7 +43,7 @@ static void check_name(void *arg, const char *name, struct sv value, unsigned li
 		row = params_find_transport(sv_z(name));
 	(void)value;
 	if (row && row->state == PARAM_KNOWN)
-		finding(c, false,
+		check_finding(c, false,
 		        "%s/main.cf, line %u: %s is known but has no effect in this "
 		        "version",
 		        c->in->dir, line, name);
@@ -62,7 +55,7 @@ static void check_parameters(struct check *c)
 	check_sections(c);
 	config_each(c->in->cfg, check_name, c);
 	for (size_t i = 0; (w = config_warning(c->in->cfg, i)); i++)
-		finding(c, false, "%s", w);
+		check_finding(c, false, "%s", w);
 }
 
 /* --- services
@@ -73,17 +66,17 @@ static void check_service(struct check *c, const struct mastercf *m, const struc
 	char path[4096];
 	snprintf(path, sizeof path, "%s/%s", c->in->core.daemon_directory, s->command);
 	if (access(path, X_OK) < 0)
-		finding(c, true, "%s, line %u: service %s: %s: %s", m->file, s->line, s->name, path,
-		        strerror(errno));
+		check_finding(c, true, "%s, line %u: service %s: %s: %s", m->file, s->line, s->name,
+		        path, strerror(errno));
 	for (size_t i = 0; i < s->noptions; i++) {
 		struct sv name = sv_z(s->options[i].name);
 		if (!params_find(name) && !params_find_transport(name))
-			finding(c, false, "%s, line %u: service %s: -o %s: no such parameter",
+			check_finding(c, false, "%s, line %u: service %s: -o %s: no such parameter",
 			        m->file, s->line, s->name, s->options[i].name);
 	}
 	if (s->type == SERVICE_PASS)
-		finding(c, true, "%s, line %u: services of type pass do not exist here", m->file,
-		        s->line);
+		check_finding(c, true, "%s, line %u: services of type pass do not exist here",
+		        m->file, s->line);
 }
 
 static void check_services(struct check *c)
@@ -91,7 +84,7 @@ static void check_services(struct check *c)
 	struct mastercf m;
 	struct err e = ERR_INIT;
 	if (mastercf_open(c->in->dir, &m, &e) < 0) {
-		finding(c, true, "%s", e.text);
+		check_finding(c, true, "%s", e.text);
 		return;
 	}
 	for (size_t i = 0; i < m.count; i++)
@@ -109,32 +102,33 @@ static void check_path(struct check *c, const char *path, unsigned need)
 	struct stat st;
 	if (lstat(path, &st) < 0) {
 		if (errno != ENOENT || (need & MUST_EXIST))
-			finding(c, true, "%s: %s", path, strerror(errno));
+			check_finding(c, true, "%s: %s", path, strerror(errno));
 		return;
 	}
 	if ((need & FOLDER) ? !S_ISDIR(st.st_mode) : !S_ISREG(st.st_mode))
-		finding(c, true, "%s is not a %s", path, (need & FOLDER) ? "folder" : "plain file");
+		check_finding(
+		        c, true, "%s is not a %s", path, (need & FOLDER) ? "folder" : "plain file");
 	if ((need & OWNED) && st.st_uid != c->in->uid)
-		finding(c, true,
+		check_finding(c, true,
 		        "%s belongs to uid %u, not to the owner of the instance: chown it to uid "
 		        "%u",
 		        path, (unsigned)st.st_uid, (unsigned)c->in->uid);
 	if (st.st_uid != c->in->uid && st.st_uid != 0)
-		finding(c, true, "%s belongs to uid %u: neither root nor the owner", path,
+		check_finding(c, true, "%s belongs to uid %u: neither root nor the owner", path,
 		        (unsigned)st.st_uid);
 	if ((need & SECRET) && (st.st_mode & 077))
-		finding(c, true, "%s is open to others (mode %04o): chmod go= %s", path,
+		check_finding(c, true, "%s is open to others (mode %04o): chmod go= %s", path,
 		        (unsigned)(st.st_mode & 07777), path);
 	else if ((need & NOT_WRITABLE) && (st.st_mode & 022))
-		finding(c, true, "%s may be written by others (mode %04o): chmod go-w %s", path,
-		        (unsigned)(st.st_mode & 07777), path);
+		check_finding(c, true, "%s may be written by others (mode %04o): chmod go-w %s",
+		        path, (unsigned)(st.st_mode & 07777), path);
 }
 
 static void check_below(struct check *c, const char *dir, const char *name, unsigned need)
 {
 	char path[4096];
 	if (snprintf(path, sizeof path, "%s/%s", dir, name) >= (int)sizeof path)
-		finding(c, true, "%s/%s: the path is too long", dir, name);
+		check_finding(c, true, "%s/%s: the path is too long", dir, name);
 	else
 		check_path(c, path, need);
 }
@@ -171,6 +165,7 @@ int run_check(struct instance *in, struct err *e)
 {
 	struct check c = { .in = in };
 	check_parameters(&c);
+	check_maps(&c);
 	check_services(&c);
 	check_files(&c);
 	if (c.wrong)
