@@ -87,12 +87,14 @@ class Run(unittest.TestCase):
         m = Instance(self)
         m.user("anna", "secret")
         m.start()
-        with m.smtp() as s:
-            s.ehlo()
-            self.assertEqual(s.mail("x@example.test")[0], 250)
-            m.merpati("reload")
-            self.assertEqual(s.rcpt("anna@example.test")[0], 250)
-            self.assertEqual(s.data("Subject: across a reload\r\n\r\nx\r\n")[0], 250)
+        s = m.smtp()
+        self.addCleanup(s.close)
+        s.ehlo()
+        self.assertEqual(s.mail("x@example.test")[0], 250)
+        m.merpati("reload")
+        self.assertEqual(s.rcpt("anna@example.test")[0], 250)
+        self.assertEqual(s.data("Subject: across a reload\r\n\r\nx\r\n")[0], 250)
+        self.assertEqual(s.noop()[0], 421, "the transaction was finished, the session ends")
         m.wait_mails("anna", 1)
 
     def test_all_killed_at_once_and_started_again(self):
