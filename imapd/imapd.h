@@ -35,8 +35,7 @@ struct imap_view {
 	struct store_box *box; /* NULL: none */
 	bool read_only;        /* EXAMINE, or the files are not ours to write */
 	struct store_events events;
-	size_t keywords; /* told to the client so far */
-	size_t exists;   /* likewise */
+	uint32_t flags_told; /* checksum of the FLAGS line sent last */
 };
 
 /* What was found out about the section fetched last: attachments are fetched in many pieces. */

@@ -146,7 +146,7 @@ void imapd_cmd_append(struct imap_session *s)
 		return;
 	}
 	buf_init(&utf7, 8 * STORE_NAME_MAX);
-	if (args.mailbox.len <= STORE_NAME_MAX && imap_utf7_encode(&utf7, args.mailbox) == 0)
+	if (args.mailbox.len <= STORE_NAME_MAX && imap_utf7_encode(&utf7, args.mailbox) >= 0)
 		name = arena_sv(&s->arena, buf_sv(&utf7));
 	else
 		name = SV("."); /* not a name: store says so */

@@ -25,12 +25,9 @@ static void list_one(struct imap_session *s, const struct store_folder *f)
 	/* a name that is only subscribed, or was never a mailbox, is none */
 	if (!(f->flags & (STORE_FOLDER_EXISTS | STORE_FOLDER_HAS_CHILDREN)))
 		return;
-	snprintf(attributes, sizeof(attributes), "%s%s%s",
+	snprintf(attributes, sizeof(attributes), "%s%s",
 	        f->flags & STORE_FOLDER_EXISTS ? "" : "\\Noselect ",
-	        f->flags & STORE_FOLDER_HAS_CHILDREN ? "\\HasChildren" : "\\HasNoChildren",
-	        !(f->flags & STORE_FOLDER_EXISTS) ? ""
-	        : f->flags & STORE_FOLDER_MARKED  ? " \\Marked"
-	                                          : " \\UnMarked");
+	        f->flags & STORE_FOLDER_HAS_CHILDREN ? "\\HasChildren" : "\\HasNoChildren");
 	put_line(s, "LIST", attributes, f->name);
 }
 

@@ -3,6 +3,7 @@
  * moments: in imapd_sync() only.
  */
 #include "imapd/imapd.h"
+#include "lib/base/num.h"
 #include "lib/fiber/fiber.h"
 #include "lib/sys/log.h"
 #include "lib/wire/imap_utf7.h"
@@ -34,7 +35,7 @@ void imapd_view_close(struct imap_session *s)
 	store_box_close(s->view.box);
 	s->view.box = NULL;
 	s->view.read_only = false;
-	s->view.keywords = 0;
+	s->view.flags_told = 0;
 	buf_reset(&s->memory.name);
 }
 
@@ -55,14 +56,17 @@ static void put_known_flags(struct imap_session *s, bool permanent)
 
 void imapd_put_flags_seen(struct imap_session *s, bool force)
 {
-	size_t n = store_box_keyword_count(s->view.box);
-
-	if (!force && n == s->view.keywords)
-		return;
-	s->view.keywords = n;
 	buf_reset(&s->out);
 	buf_puts(&s->out, "* FLAGS ");
 	put_known_flags(s, false);
+	/* said once is enough: the store reports keywords that our own STORE brought, too */
+	uint32_t sum = num_crc32c(0, s->out.p, s->out.len);
+
+	if (!force && sum == s->view.flags_told) {
+		buf_reset(&s->out);
+		return;
+	}
+	s->view.flags_told = sum;
 	buf_puts(&s->out, "\r\n* OK [PERMANENTFLAGS ");
 	if (s->view.read_only)
 		buf_puts(&s->out, "()");
@@ -121,7 +125,7 @@ static void report(struct imap_session *s, const struct store_event *ev)
 	case STORE_EV_EXPUNGE: stream_printf(s->io, "* %u EXPUNGE\r\n", (unsigned)ev->seq); break;
 	case STORE_EV_EXISTS: stream_printf(s->io, "* %u EXISTS\r\n", (unsigned)ev->seq); break;
 	case STORE_EV_RECENT: stream_printf(s->io, "* %u RECENT\r\n", (unsigned)ev->seq); break;
-	case STORE_EV_KEYWORDS: imapd_put_flags_seen(s, true); break;
+	case STORE_EV_KEYWORDS: imapd_put_flags_seen(s, false); break;
 	case STORE_EV_FLAGS:
 		if (ev->seq >= 1 && ev->seq <= store_box_count(s->view.box))
 			imapd_put_flags(s, ev->seq - 1, s->cmd.uid);
