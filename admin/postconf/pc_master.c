@@ -123,8 +123,7 @@ static void print_option(struct pc *pc, const struct service *s, const struct se
 
 static void show_options(struct pc *pc, const struct service *s, const char *want)
 {
-	const struct service_option **sorted =
-		mem_array(s->noptions + 1, sizeof(const struct service_option *));
+	const struct service_option **sorted = mem_array(s->noptions + 1, sizeof(const struct service_option *));
 	for (size_t i = 0; i < s->noptions; i++)
 		sorted[i] = &s->options[i];
 	qsort(sorted, s->noptions, sizeof(*sorted), by_option);
