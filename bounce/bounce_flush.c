@@ -42,6 +42,10 @@ static bool keep_entry(void *ctx, const struct bounce_entry *en)
 	/* entries of another mail with this id cannot be, unless somebody put them there */
 	if (en->nonce != f->m->nonce)
 		return true;
+	/* defer/ tells mailq of everybody; a warning is only for those who did not say no (RFC
+	 * 3461 4.1) */
+	if (f->kind == REPORT_DELAY && en->notify != 0 && !(en->notify & QUEUE_NOTIFY_DELAY))
+		return true;
 	f->digest = hash_sip(seed, en->action.p, en->action.len);
 	if (f->n >= BOUNCE_RCPTS_MAX) {
 		f->nmore++;

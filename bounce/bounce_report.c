@@ -13,7 +13,7 @@ const char *report_subject(enum report_kind kind)
 {
 	switch (kind) {
 	case REPORT_DELAY: return "Your mail is delayed";
-	case REPORT_SUCCESS: return "Your mail was delivered";
+	case REPORT_SUCCESS: return "Delivery report of your mail";
 	case REPORT_POSTMASTER: return "Postmaster notice: undeliverable mail";
 	case REPORT_FAILURE: break;
 	}

@@ -98,6 +98,7 @@ struct message {
 	bool warned;                    /* its sender has got the delay warning */
 	bool warn_now;
 	bool expired;
+	bool report;  /* sendmail -v: tell the sender how this attempt went */
 	bool corrupt; /* its envelope turned out to be damaged */
 	struct list jobs;
 	struct mark *marks;

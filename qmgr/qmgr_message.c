@@ -377,6 +377,7 @@ static void take_arrival(struct qmgr *qm, const struct arrival *a)
 	m->suspect = m->mail.h.arrival_us < qm->suspect_before_us;
 	m->warned = j.warned;
 	m->bounced |= j.bounce_log;
+	m->report = (m->mail.h.mail_flags & QUEUE_MAIL_REPORT) && a->from == QUEUE_DIR_INCOMING;
 	m->traced |= j.trace_log;
 	qmgr_log_active(m, j.read.rc == 0 ? j.read.n : m->mail.h.rcpt_count);
 	struct err e = ERR_INIT;

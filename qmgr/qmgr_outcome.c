@@ -19,9 +19,12 @@ static void mark(struct message *m, uint64_t offset, enum queue_cell cell)
 	m->marks[m->nmarks++] = (struct mark){ offset, cell };
 }
 
+/* Does a recipient with NOTIFY want reports of kind BIT? BIT 0: all of them. */
 static bool wants(uint32_t notify, uint32_t bit)
 {
 	/* RFC 3461 4.1: without NOTIFY failures are reported, delays may be */
+	if (bit == 0)
+		return true;
 	return notify == 0 ? bit != QUEUE_NOTIFY_SUCCESS : (notify & bit) != 0;
 }
 
@@ -73,6 +76,8 @@ static size_t count_of(const struct outcome *o, size_t n, enum queue_result resu
 /* soft_bounce makes failures temporary, age makes waiting a failure. */
 static void adjust(struct message *m, struct outcome *o, size_t n)
 {
+	if (m->mail.h.mail_flags & QUEUE_MAIL_VERIFY)
+		return;
 	for (size_t i = 0; i < n; i++)
 		if (o[i].result == QUEUE_BOUNCED && m->qm->core.soft_bounce)
 			o[i].result = QUEUE_DEFERRED;
@@ -84,38 +89,64 @@ static void adjust(struct message *m, struct outcome *o, size_t n)
 			o[i].result = QUEUE_BOUNCED;
 }
 
+static void write_failures(struct message *m, struct outcome *o, size_t n)
+{
+	struct err e = ERR_INIT;
+	if (count_of(o, n, QUEUE_BOUNCED) == 0)
+		return;
+	m->bounced = true;
+	if (append(m, o, n, "bounce", "failed", QUEUE_BOUNCED, QUEUE_NOTIFY_FAILURE, &e) == 1)
+		return;
+	log_warn("%s: cannot write down failed recipients, deferring them: %s", m->id, e.text);
+	for (size_t i = 0; i < n; i++)
+		if (o[i].result == QUEUE_BOUNCED)
+			o[i].result = QUEUE_DEFERRED;
+}
+
+/* Trace entries: of successes that were asked for, or of everything (sendmail -v, -bv). */
+static void write_trace(struct message *m, const struct outcome *o, size_t n, bool all)
+{
+	struct err e = ERR_INIT;
+	size_t count = 0;
+	for (size_t i = 0; i < n; i++)
+		count += all || (o[i].result == QUEUE_DELIVERED &&
+		                        wants(o[i].rcpt->notify, QUEUE_NOTIFY_SUCCESS));
+	if (count == 0)
+		return;
+	uint32_t bit = all ? 0 : QUEUE_NOTIFY_SUCCESS;
+	bool verify = (m->mail.h.mail_flags & QUEUE_MAIL_VERIFY) != 0;
+	int rc = append(
+	        m, o, n, "trace", verify ? "deliverable" : "delivered", QUEUE_DELIVERED, bit, &e);
+	if (rc == 1 && all)
+		rc = append(m, o, n, "trace", verify ? "undeliverable" : "failed", QUEUE_BOUNCED, 0,
+		        &e);
+	if (rc == 1 && all)
+		rc = append(m, o, n, "trace", "delayed", QUEUE_DEFERRED, 0, &e);
+	if (rc == 1)
+		m->traced = true;
+	else
+		log_warn(
+		        "%s: what the sender asked to be told is not in trace/: %s", m->id, e.text);
+}
+
 static void write_logs(struct message *m, struct outcome *o, size_t n)
 {
 	struct err e = ERR_INIT;
-	if (count_of(o, n, QUEUE_BOUNCED) > 0) {
-		m->bounced = true;
-		if (append(m, o, n, "bounce", "failed", QUEUE_BOUNCED, QUEUE_NOTIFY_FAILURE, &e) <
-		        0) {
-			log_warn("%s: cannot write down failed recipients, deferring them: %s",
-			        m->id, e.text);
-			for (size_t i = 0; i < n; i++)
-				if (o[i].result == QUEUE_BOUNCED)
-					o[i].result = QUEUE_DEFERRED;
-		}
+	if (m->mail.h.mail_flags & QUEUE_MAIL_VERIFY) {
+		/* a question: the answer is all that comes of it */
+		write_trace(m, o, n, true);
+		for (size_t i = 0; i < n; i++)
+			o[i].result = QUEUE_DELIVERED;
+		return;
 	}
+	write_failures(m, o, n);
 	if (count_of(o, n, QUEUE_DEFERRED) > 0) {
 		m->deferred = true;
-		if (append(m, o, n, "defer", "delayed", QUEUE_DEFERRED, QUEUE_NOTIFY_DELAY, &e) < 0)
+		/* all of them, for mailq; who wants no warning gets none from bounce */
+		if (append(m, o, n, "defer", "delayed", QUEUE_DEFERRED, 0, &e) < 0)
 			log_warn("%s: reasons for waiting are not in defer/: %s", m->id, e.text);
 	}
-	bool success = false;
-	for (size_t i = 0; i < n; i++)
-		success |= o[i].result == QUEUE_DELIVERED &&
-		           wants(o[i].rcpt->notify, QUEUE_NOTIFY_SUCCESS);
-	if (success) {
-		if (append(m, o, n, "trace", "delivered", QUEUE_DELIVERED, QUEUE_NOTIFY_SUCCESS,
-		            &e) < 0)
-			log_warn("%s: success that the sender wanted to know of is not in trace/: "
-			         "%s",
-			        m->id, e.text);
-		else
-			m->traced = true;
-	}
+	write_trace(m, o, n, m->report);
 }
 
 static void rcpt_free(struct message *m, struct rcpt *r)

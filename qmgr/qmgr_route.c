@@ -111,6 +111,21 @@ static bool is_double_bounce(const struct qmgr *qm, const struct clnt_resolved *
 	       sv_ieqz(local, qm->core.double_bounce_sender);
 }
 
+/* sendmail -bv: nothing is delivered; what would be done is the outcome. */
+static struct outcome verify_one(struct rcpt *r, const struct clnt_resolved *to)
+{
+	bool error = sv_eqz(to->transport, "error");
+	char *text;
+	if (error)
+		text = arena_printf(&r->batch->arena, "undeliverable: %.*s", SV_ARG(to->nexthop));
+	else
+		text = arena_printf(&r->batch->arena, "goes to transport %.*s, next hop %.*s",
+		        SV_ARG(to->transport), SV_ARG(to->nexthop));
+	return (struct outcome){ .result = error ? QUEUE_BOUNCED : QUEUE_DELIVERED,
+		.dsn = error ? SV("5.1.1") : SV("2.1.5"),
+		.text = sv_z(text ? text : "no memory for the answer") };
+}
+
 /* Queue R for TO, or say why not: false, with *o filled in but for .rcpt. */
 static bool route_one(
         struct message *m, struct rcpt *r, const struct clnt_resolved *to, struct outcome *o)
@@ -128,6 +143,10 @@ static bool route_one(
 	r->address = arena_sv(&r->batch->arena, to->recipient);
 	if (!r->address.p || r->address.len == 0)
 		r->address = r->original;
+	if (m->mail.h.mail_flags & QUEUE_MAIL_VERIFY) {
+		*o = verify_one(r, to);
+		return false;
+	}
 	if (is_double_bounce(qm, to)) {
 		*o = (struct outcome){ .result = QUEUE_DELIVERED,
 			.dsn = SV("2.0.0"),
@@ -161,6 +180,13 @@ static bool route_one(
 	return false;
 }
 
+static enum deliver_status log_status(enum queue_result r)
+{
+	return r == QUEUE_DELIVERED ? DELIVER_SENT
+	       : r == QUEUE_BOUNCED ? DELIVER_BOUNCED
+	                            : DELIVER_DEFERRED;
+}
+
 void message_route(struct message *m, struct rcpt **rcpts, size_t n)
 {
 	struct qmgr *qm = m->qm;
@@ -182,9 +208,7 @@ void message_route(struct message *m, struct rcpt **rcpts, size_t n)
 		if (route_one(m, rcpts[i], to ? &to[i] : &unknown, &o[bad]))
 			continue;
 		o[bad].rcpt = rcpts[i];
-		qmgr_log_rcpt(m, rcpts[i],
-		        o[bad].result == QUEUE_DELIVERED ? DELIVER_SENT : DELIVER_DEFERRED,
-		        o[bad].dsn, o[bad].text);
+		qmgr_log_rcpt(m, rcpts[i], log_status(o[bad].result), o[bad].dsn, o[bad].text);
 		bad++;
 	}
 	LIST_FOREACH (node, &m->jobs)

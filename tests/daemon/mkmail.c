@@ -32,13 +32,19 @@ int main(int argc, char **argv)
 	struct queue_writer w;
 	char buf[65536];
 	int64_t age;
+	uint32_t flags = 0;
 	size_t n;
 
-	if (argc < 5 || num_i64(sv_z(argv[2]), &age) != 1)
+	if (argc < 5)
+		return 64;
+	struct sv word = sv_z(argv[2]);
+	if (num_i64(sv_take_until(&word, ':'), &age) != 1 ||
+	        (word.len > 0 && num_u32(word, &flags) != 1))
 		return 64;
 	if (queue_open(&q, argv[1], &e) < 0 || queue_create_dirs(&q, &e) < 0)
 		return fail("open", &e);
 	queue_writer_init(&w, &q, age > 0 ? (clock_wall_s() - age) * 1000000 : 0);
+	w.h.mail_flags = flags;
 	while ((n = fread(buf, 1, sizeof(buf), stdin)) > 0)
 		if (queue_writer_put(&w, sv_n(buf, n), &e) < 0)
 			return fail("content", &e);

@@ -71,6 +71,38 @@ class Flow(unittest.TestCase):
             self.assertEqual([(l, r) for l, _, r, _ in w.appends], [("trace", ["ok@local.test"])])
             self.assertEqual(w.flushes, [("trace", qid)])
 
+    def test_verify_delivers_nothing(self):
+        with QueueWorld(self) as w:
+            w.agent("local")
+            qid = w.mail("from@example.test", ["ok@local.test", "x@error.test"], age="0:4")
+            w.start()
+            self.gone(w, qid)
+            self.assertEqual(w.asked(qid), [])
+            self.assertEqual({(l, a[0]) for l, _, _, a in w.appends},
+                             {("trace", b"goes to transport local, next hop local.test"),
+                              ("trace", b"undeliverable: error.test")})
+            self.assertEqual(w.flushes, [("trace", qid)])
+
+    def test_report_of_the_first_attempt(self):
+        with QueueWorld(self) as w:
+            w.agent("local")
+            qid = w.mail("from@example.test", ["ok@local.test", "defer@local.test"], age="0:8")
+            w.start()
+            self.deferred(w, qid)
+            self.assertEqual(w.flushes, [("trace", qid)])
+            w.flush()
+            wait_for("second attempt", lambda: len(w.asked(qid)) == 3)
+            self.deferred(w, qid)
+            self.assertEqual(w.flushes, [("trace", qid)])
+
+    def test_waiting_is_written_down_for_all(self):
+        with QueueWorld(self) as w:
+            w.agent("local")
+            qid = w.mail("from@example.test", ["defer@local.test|4"])
+            w.start()
+            self.deferred(w, qid)
+            self.assertEqual([(l, r) for l, _, r, _ in w.appends], [("defer", ["defer@local.test"])])
+
     def test_deferred_tried_again_by_flush(self):
         with QueueWorld(self) as w:
             w.agent("local")

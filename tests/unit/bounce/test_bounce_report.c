@@ -108,7 +108,7 @@ static void kinds(void **state)
 		const char *subject, *action;
 	} cases[] = {
 		{ REPORT_DELAY, "Subject: Your mail is delayed\n", "delayed" },
-		{ REPORT_SUCCESS, "Subject: Your mail was delivered\n", "delivered" },
+		{ REPORT_SUCCESS, "Subject: Delivery report of your mail\n", "delivered" },
 		{ REPORT_POSTMASTER, "Subject: Postmaster notice: undeliverable mail\n", "failed" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
