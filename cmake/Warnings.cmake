@@ -8,7 +8,8 @@ target_compile_options(merpati_flags INTERFACE
   -fno-strict-aliasing -fno-common -fno-delete-null-pointer-checks
   -include ${CMAKE_SOURCE_DIR}/lib/base/banned.h)
 if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
-  target_compile_options(merpati_flags INTERFACE -Wduplicated-cond -Wlogical-op -Wtrampolines)
+  target_compile_options(merpati_flags INTERFACE -Wduplicated-cond -Wlogical-op -Wtrampolines
+    -Wno-format-truncation) # a bound given to snprintf is a decision, not an accident
 endif()
 target_compile_definitions(merpati_flags INTERFACE _GNU_SOURCE
   MERPATI_VERSION="${PROJECT_VERSION}"
