@@ -75,8 +75,10 @@ static int dial(const char *spool)
 			sys_close(fd);
 			fd = -1;
 		}
-		if (dir >= 0 && fchdir(dir) < 0)
-			(void)chdir("/");
+		if (dir >= 0 && fchdir(dir) < 0 && chdir("/") < 0) {
+			sys_close(fd);
+			fd = -1;
+		}
 	}
 	if (dir >= 0)
 		sys_close(dir);
