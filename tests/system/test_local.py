@@ -45,7 +45,8 @@ class Local(unittest.TestCase):
         m.send("x@client.example", ["Anna" + AT, "bob" + AT], "Subject: one\r\n\r\nline\r\n..dot\r\n")
         path, = m.wait_mails("anna", 1)
         m.wait_mails("bob", 1)
-        text = open(path, "rb").read()
+        with open(path, "rb") as f:
+            text = f.read()
         self.assertTrue(text.startswith(b"Return-Path: <x@client.example>\nX-Original-To: "), text[:200])
         self.assertEqual(headers(path, "Delivered-To")[0].lower(), "anna" + AT)
         self.assertTrue(text.endswith(b"\nline\n..dot\n"), text[-60:])
@@ -140,6 +141,7 @@ class Local(unittest.TestCase):
         m.wait_log(r"to=<bob@example.test>,.*status=deferred .*a command is not part of this version")
         os.chmod(path, 0o600)
         self.forward("bob", "")
+        m.wait("two deferred mails", lambda: len(m.queue("deferred")) == 2)
         m.merpati("flush")
         m.wait_mails("bob", 2)
         m.wait_idle()
@@ -165,6 +167,7 @@ class Local(unittest.TestCase):
         m.wait_log(r"to=<anna@example.test>,.*status=deferred ")
         os.unlink(new)
         os.rename(new + ".away", new)
+        m.wait("a deferred mail", lambda: len(m.queue("deferred")) == 1)
         m.merpati("flush")
         m.wait_mails("anna", 2)
 
