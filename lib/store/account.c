@@ -1,11 +1,13 @@
 #include "lib/store/account.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "lib/fiber/fiber.h"
+#include "lib/store/index.h"
 #include "lib/store/maildir_dir.h"
 #include "lib/sys/clock.h"
 #include "lib/sys/rand.h"
@@ -32,6 +34,7 @@ static void account_free(struct store_account *a)
 {
 	(void)htab_del(&a->store->accounts, sv_z(a->path));
 	fiber_sem_free(a->mutex);
+	index_free(a->index);
 	free(a->owner);
 	free(a->path);
 	free(a);
@@ -90,6 +93,21 @@ static void root_run(void *rec)
 		sys_close(fd);
 }
 
+/* The index of the Maildir at PATH: inside it, or below mail_index_dir under a name made of the path. */
+static struct store_index *new_index(const struct store *s, const char *path)
+{
+	struct buf dir;
+	buf_init(&dir, 8000);
+	struct hash_seed fixed = { 1, 2 };
+	if (s->index_dir)
+		(void)buf_printf(&dir, "%s/%016" PRIx64, s->index_dir, hash_sip(fixed, path, strlen(path)));
+	else
+		(void)buf_printf(&dir, "%s/merpati.index", path);
+	struct store_index *ix = index_new(buf_z(&dir));
+	buf_free(&dir);
+	return ix;
+}
+
 int store_account_open(struct store *s, const struct store_account_def *def,
 	struct store_account **out, struct err *e)
 {
@@ -118,6 +136,7 @@ int store_account_open(struct store *s, const struct store_account_def *def,
 		a->uid = def->uid;
 		a->path = mem_svdup(buf_sv(&path));
 		a->mutex = fiber_sem_new(1);
+		a->index = s->no_index ? NULL : new_index(s, a->path);
 		(void)htab_set(&s->accounts, buf_sv(&path), a);
 	}
 	if (a->refs++ == 0 && list_linked(&a->idle))
@@ -132,6 +151,7 @@ void store_account_close(struct store_account *a)
 	if (!a || --a->refs > 0)
 		return;
 	struct store *s = a->store;
+	index_close(a->index);
 	list_push(&s->idle, &a->idle);
 	if (s->idle.count > IDLE_MAX)
 		account_free(CONTAINER_OF(list_pop(&s->idle), struct store_account, idle));

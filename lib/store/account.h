@@ -38,6 +38,7 @@ struct store_account {
 	unsigned refs;
 	struct list_node idle; /* while refs is 0 */
 	struct fiber_sem *mutex;
+	struct store_index *index; /* NULL: works without; used inside jobs that hold the mutex */
 };
 
 /* End the watching of changes (store_free). */

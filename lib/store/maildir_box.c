@@ -7,6 +7,8 @@
 
 #include "lib/store/account.h"
 #include "lib/store/dotlock.h"
+#include "lib/sys/clock.h"
+#include "lib/sys/log.h"
 #include "lib/sys/rand.h"
 #include "lib/sys/sys.h"
 
@@ -20,6 +22,7 @@ struct maildir_box *maildir_box_new(const struct maildir_box_def *def, const str
 	b->uid = def->uid;
 	b->lock_timeout_ms = def->lock_timeout_ms;
 	b->writable = def->writable;
+	b->index = def->index;
 	b->folder = *folder;
 	b->dirty = true;
 	htab_init(&b->by_base, (struct hash_seed){ rand_u64(), rand_u64() });
@@ -50,6 +53,7 @@ void maildir_box_free(struct maildir_box *b)
 	for (size_t i = 0; i < b->n; i++)
 		rec_free(&b->recs[i]);
 	free(b->recs);
+	free(b->learned);
 	htab_free(&b->by_base);
 	free(b->root_path);
 	free(b->host);
@@ -150,6 +154,82 @@ void maildir_box_unlock(struct box_lock *l)
 	dotlock_drop(&l->dot);
 	sys_close(l->account);
 	free(l);
+}
+
+/* --- index ------------------------------------------------------------------------------------------ */
+
+#define LEARN_MAX 512
+
+void maildir_box_recall(struct maildir_box *b, const uint32_t *uids, size_t n)
+{
+	struct index_guid g;
+	if (!b->index || n == 0 || index_guid_parse(sv_z(b->list.h.guid), &g) < 0)
+		return;
+	struct index_size *v = mem_array(n, sizeof(*v));
+	for (size_t i = 0; i < n; i++)
+		v[i].uid = uids[i];
+	if (index_sizes_get(b->index, &g, v, n) == 1)
+		for (size_t i = 0; i < n; i++) {
+			struct box_rec *r = v[i].vsize ? maildir_box_find(b, v[i].uid) : NULL;
+			if (r && (r->size == 0 || r->size == v[i].size)) {
+				r->size = v[i].size;
+				r->vsize = v[i].vsize;
+			}
+		}
+	free(v);
+}
+
+void maildir_box_learned(struct maildir_box *b, const struct box_rec *r)
+{
+	if (!b->index)
+		return;
+	if (!b->learned)
+		b->learned = mem_array(LEARN_MAX, sizeof(*b->learned));
+	if (b->nlearned == LEARN_MAX)
+		maildir_box_flush(b);
+	b->learned[b->nlearned++] = (struct index_size){ r->uid, r->size, r->vsize };
+}
+
+void maildir_box_flush(struct maildir_box *b)
+{
+	struct index_guid g;
+	if (b->nlearned > 0 && index_guid_parse(sv_z(b->list.h.guid), &g) == 1)
+		(void)index_sizes_put(b->index, &g, b->learned, b->nlearned);
+	b->nlearned = 0;
+}
+
+void maildir_box_bury(struct maildir_box *b, const uint32_t *uids, size_t n)
+{
+	struct index_guid g;
+	if (!b->index || n == 0 || index_guid_parse(sv_z(b->list.h.guid), &g) < 0)
+		return;
+	struct index_tomb *tombs = mem_array(n, sizeof(*tombs));
+	size_t ntombs = 0;
+	for (size_t i = 0; i < n; i++) {
+		const struct box_rec *r = maildir_box_find(b, uids[i]);
+		struct maildir_name name;
+		if (r && maildir_name_parse(sv_z(r->base), &name) == 1 && !sv_empty(name.key)) {
+			tombs[ntombs].size = name.size;
+			(void)snprintf(tombs[ntombs++].key.hex, sizeof(tombs->key.hex), "%.*s", SV_ARG(name.key));
+		}
+	}
+	(void)index_expunged(b->index, &g, uids, n, tombs, ntombs, clock_wall_s());
+	free(tombs);
+}
+
+/* A uidlist that lost lines gives itself away: the index has seen a higher next UID. */
+static void check_index(struct maildir_box *b)
+{
+	struct index_guid g;
+	uint32_t next = b->list.h.nextuid;
+	if (!b->index || b->index_checked || index_guid_parse(sv_z(b->list.h.guid), &g) < 0)
+		return;
+	b->index_checked = true;
+	if (index_box_check(b->index, &g, b->list.h.uidvalidity, &next) == 1 && next > b->list.h.nextuid) {
+		log_warn("%s/%s: dovecot-uidlist lost lines: UIDs go on at %u", b->root_path, b->folder.z, next);
+		b->list.h.nextuid = next;
+		b->list.rewrite = true;
+	}
 }
 
 /* --- sync --------------------------------------------------------------------------------------------- */
@@ -296,6 +376,8 @@ int maildir_box_sync(struct maildir_box *b, struct err *e)
 	struct box_pendings p = { 0 };
 	rc = maildir_uidlist_read(b, &d, e);
 	bool reset = rc == 0;
+	if (rc == 1)
+		check_index(b);
 	if (rc >= 0)
 		rc = maildir_keywords_read(b, &d, e);
 	bool scan = rc >= 0 && (reset || b->dirty || maildir_scan_needed(b, &d));

@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 
 #include "lib/base/hash.h"
+#include "lib/store/index.h"
 #include "lib/store/keywords.h"
 #include "lib/store/maildir_dir.h"
 #include "lib/store/maildir_name.h"
@@ -74,6 +75,10 @@ struct maildir_box {
 	size_t n, cap;
 	struct htab by_base;  /* -> UID as a pointer */
 	uint32_t scan;
+	struct store_index *index; /* borrowed; NULL: none */
+	bool index_checked;
+	struct index_size *learned; /* CRLF sizes that had to be counted */
+	size_t nlearned;
 	bool dirty;           /* look at the directories in any case */
 	bool lost;            /* UIDVALIDITY changed: views of it are void */
 	struct box_seen seen_new, seen_cur;
@@ -85,6 +90,7 @@ struct maildir_box_def {
 	const char *host;
 	int64_t lock_timeout_ms;
 	bool writable;
+	struct store_index *index;
 };
 
 struct maildir_box *maildir_box_new(const struct maildir_box_def *def, const struct folder_dir *folder);
@@ -105,6 +111,15 @@ void maildir_rec_set_info(struct box_rec *r, struct sv name);
 /* Open the folder's directories. */
 MUST_USE int maildir_box_dirs(
 	const struct maildir_box *b, int *root, struct maildir_dir *d, struct err *e);
+
+/* --- the index: everything works without it ----------------------------------------------------- */
+/* What the index knows of the sizes of N mails whose CRLF size is unknown. */
+void maildir_box_recall(struct maildir_box *b, const uint32_t *uids, size_t n);
+/* R's CRLF size was counted; at the end of a job, or when many came together, the index learns it. */
+void maildir_box_learned(struct maildir_box *b, const struct box_rec *r);
+void maildir_box_flush(struct maildir_box *b);
+/* These mails are about to be removed: their delivery keys are remembered for a day. */
+void maildir_box_bury(struct maildir_box *b, const uint32_t *uids, size_t n);
 
 /* Both locks of a change: the account's lock file, then dovecot-uidlist.lock. */
 struct box_lock;

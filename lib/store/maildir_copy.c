@@ -138,6 +138,18 @@ static int copy_locked(struct copier *k, struct err *e)
 	return 1;
 }
 
+/* The originals are about to go; a copy need not have kept the delivery key in its name. */
+static void bury(const struct maildir_copy *c)
+{
+	uint32_t *uids = mem_array(c->n ? c->n : 1, sizeof(*uids));
+	size_t n = 0;
+	for (size_t i = 0; i < c->n; i++)
+		if (c->v[i].to != 0)
+			uids[n++] = c->v[i].from;
+	maildir_box_bury(c->from, uids, n);
+	free(uids);
+}
+
 static int run(struct copier *k, struct err *e)
 {
 	if (map_keywords(k, e) < 0)
@@ -147,6 +159,8 @@ static int run(struct copier *k, struct err *e)
 		return -1;
 	int rc = copy_locked(k, e);
 	maildir_box_unlock(l);
+	if (rc == 1 && k->c->move)
+		bury(k->c);
 	for (size_t i = 0; i < k->c->n && rc == 1 && k->c->move; i++)
 		if (k->c->v[i].to != 0 && maildir_mail_remove(k->c->from, &k->from, k->c->v[i].from, e) < 0)
 			rc = -1; /* the rest stays twice: never not at all */

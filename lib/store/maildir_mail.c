@@ -55,7 +55,8 @@ static int count_crlf(int fd, uint64_t *vsize)
 }
 
 /* Size, date and CRLF size of an open file. 0 or -1. */
-static int learn(struct box_rec *r, const struct maildir_dir *d, int fd, bool vsize, struct err *e)
+static int learn(struct maildir_box *b, struct box_rec *r, const struct maildir_dir *d, int fd, bool vsize,
+	struct err *e)
 {
 	struct stat st;
 	if (sys_fstat(fd, &st) < 0)
@@ -69,8 +70,11 @@ static int learn(struct box_rec *r, const struct maildir_dir *d, int fd, bool vs
 	}
 	r->size = (uint64_t)st.st_size;
 	r->mtime = (int64_t)st.st_mtime;
-	if (vsize && r->vsize == 0 && r->size > 0 && count_crlf(fd, &r->vsize) < 0)
+	if (!vsize || r->vsize != 0 || r->size == 0)
+		return 0;
+	if (count_crlf(fd, &r->vsize) < 0)
 		return err_sys(e, errno, "read %s/%s", d->path, r->base);
+	maildir_box_learned(b, r);
 	return 0;
 }
 
@@ -111,7 +115,7 @@ int maildir_mail_open(
 	int got = open_mail(b, d, uid, &r, e);
 	if (!r)
 		return got;
-	if (got < 0 || learn(r, d, got, true, e) < 0) {
+	if (got < 0 || learn(b, r, d, got, true, e) < 0) {
 		if (got >= 0)
 			sys_close(got);
 		return -1;

@@ -34,6 +34,7 @@ struct maildir_box *box_table(struct store_account *a, const struct folder_dir *
 		.host = a->store->host,
 		.lock_timeout_ms = a->store->lock_timeout_ms,
 		.writable = writable,
+		.index = a->index,
 	};
 	return maildir_box_new(&def, folder);
 }

@@ -1,6 +1,8 @@
 #include "lib/fiber/fiber.h"
 #include "lib/store/account.h"
+#include "lib/store/index.h"
 #include "lib/store/maildir_save.h"
+#include "lib/sys/clock.h"
 #include "lib/sys/sys.h"
 
 struct deliver_job {
@@ -18,6 +20,9 @@ static int deliver_locked(struct deliver_job *j, int root)
 	struct store_account *a = j->account;
 	if (dl->maybe_before) {
 		int rc = maildir_key_find(root, a->path, &dl->key, dl->head.len + dl->size, &j->err);
+		const struct index_tomb tomb = { dl->key, dl->head.len + dl->size };
+		if (rc == 0 && a->index && index_tomb_has(a->index, &tomb, clock_wall_s()) == 1)
+			rc = 1;
 		if (rc != 0) {
 			j->how = STORE_DELIVERED_BEFORE;
 			return rc;

@@ -160,12 +160,24 @@ int store_rename(struct store_account *a, struct store_mailbox_id from, struct s
 
 /* --- status -------------------------------------------------------------------------------------------- */
 
+static void recall_all(struct maildir_box *t)
+{
+	uint32_t *uids = mem_array(t->n ? t->n : 1, sizeof(*uids));
+	size_t n = 0;
+	for (size_t i = 0; i < t->n; i++)
+		if (t->recs[i].where != BOX_ABSENT && t->recs[i].vsize == 0)
+			uids[n++] = t->recs[i].uid;
+	maildir_box_recall(t, uids, n);
+	free(uids);
+}
+
 static int add_sizes(struct maildir_box *t, struct store_status *s, struct err *e)
 {
 	struct maildir_dir d;
 	int root, rc = maildir_box_dirs(t, &root, &d, e);
 	if (rc != 1)
 		return rc;
+	recall_all(t);
 	for (size_t i = 0; i < t->n && rc >= 0; i++) {
 		if (t->recs[i].where == BOX_ABSENT)
 			continue;
@@ -174,6 +186,7 @@ static int add_sizes(struct maildir_box *t, struct store_status *s, struct err *
 		const struct box_rec *r = rc == 1 ? maildir_box_find(t, uid) : NULL;
 		s->vsize += r ? r->vsize : 0;
 	}
+	maildir_box_flush(t);
 	maildir_dir_close(&d);
 	sys_close(root);
 	return rc < 0 ? -1 : 1;

@@ -44,6 +44,7 @@ static void each(struct mails_job *j,
 		if (rc <= 0)
 			j->job.rc = rc;
 	}
+	maildir_box_flush(t);
 	maildir_dir_close(&d);
 	sys_close(root);
 }
@@ -77,10 +78,37 @@ static int stat_one(struct mails_job *j, const struct maildir_dir *d, struct sto
 	return rc;
 }
 
+/* UIDs of the job's mails that are there. Freed by the caller. */
+static uint32_t *uids_of(struct mails_job *j, size_t *n)
+{
+	uint32_t *uids = mem_array(j->n ? j->n : 1, sizeof(*uids));
+	*n = 0;
+	for (size_t i = 0; i < j->n; i++) {
+		const struct store_msg *m = nth(j, i);
+		if (m && !m->gone)
+			uids[(*n)++] = m->uid;
+	}
+	return uids;
+}
+
+static int stat_before(struct mails_job *j, int root, const struct maildir_dir *d, void *arg)
+{
+	size_t n;
+	(void)root;
+	(void)d;
+	(void)arg;
+	if (j->vsize) {
+		uint32_t *uids = uids_of(j, &n);
+		maildir_box_recall(j->job.box->table, uids, n);
+		free(uids);
+	}
+	return 1;
+}
+
 static void stat_run(void *rec)
 {
 	struct mails_job *j = rec;
-	each(j, stat_one, NULL, NULL);
+	each(j, stat_one, NULL, stat_before);
 }
 
 /* Is there a mail whose fact is not known? Most mails tell their size by name. */
@@ -191,10 +219,23 @@ static int remove_one(struct mails_job *j, const struct maildir_dir *d, struct s
 	return rc;
 }
 
+/* First the tombstones, then the files: a delivery that is tried again finds one or the other. */
+static int remove_before(struct mails_job *j, int root, const struct maildir_dir *d, void *arg)
+{
+	size_t n;
+	(void)root;
+	(void)d;
+	(void)arg;
+	uint32_t *uids = uids_of(j, &n);
+	maildir_box_bury(j->job.box->table, uids, n);
+	free(uids);
+	return 1;
+}
+
 static void remove_run(void *rec)
 {
 	struct mails_job *j = rec;
-	each(j, remove_one, NULL, NULL);
+	each(j, remove_one, NULL, remove_before);
 }
 
 int store_box_expunge(struct store_box *b, const size_t *indexes, size_t n, struct err *e)
