@@ -39,7 +39,6 @@ struct call {
 	const char *socket; /* below queue_directory */
 	const char *verb;   /* for master; NULL: flush for qmgr */
 	struct buf *text;   /* what it answered */
-	int rc;             /* 1 yes, 0 no; -1 E */
 	struct err *e;
 };
 
@@ -91,30 +90,23 @@ static int ask(struct call *c, struct ipc_conn *conn, struct arena *a)
 	return c->verb ? mo.ok : qa.ok;
 }
 
-static void call_fiber(void *arg)
-{
-	struct call *c = arg;
-	struct arena a;
-	arena_init(&a, IPC_FRAME_MAX * 2);
-	c->rc = -1;
-	int fd = dial(c);
-	if (fd >= 0) {
-		struct ipc_conn *conn = ipc_conn_new(fd);
-		c->rc = ask(c, conn, &a);
-		ipc_conn_free(conn);
-	}
-	arena_free(&a);
-	fiber_stop(0);
-}
-
-/* 1 it said yes, 0 it said no (TEXT says why), -1 E. */
+/* 1 it said yes, 0 it said no (TEXT says why), -1 E. Without an event loop lib/ipc blocks, with
+ * deadlines. */
 static int call(const struct instance *in, const char *socket, const char *verb, struct buf *text,
         struct err *e)
 {
 	struct call c = { .in = in, .socket = socket, .verb = verb, .text = text, .e = e };
-	if (fiber_main(call_fiber, &c) != 0)
-		return err_set(e, ERR_BUG, "event loop");
-	return c.rc;
+	struct arena a;
+	int rc = -1;
+	arena_init(&a, IPC_FRAME_MAX * 2);
+	int fd = dial(&c);
+	if (fd >= 0) {
+		struct ipc_conn *conn = ipc_conn_new(fd);
+		rc = ask(&c, conn, &a);
+		ipc_conn_free(conn);
+	}
+	arena_free(&a);
+	return rc;
 }
 
 /* A call whose answer is yes or an error. */
