@@ -182,6 +182,18 @@ static struct smtpd_verdict auth_destination(struct smtpd_session *s, struct sv 
 	return refuse(s, code, dsn, "<%.*s>: Relay access denied", SV_ARG(recipient));
 }
 
+struct smtpd_verdict smtpd_access_syntax(struct smtpd_session *s, struct sv recipient)
+{
+	struct clnt_resolved r;
+	struct smtpd_verdict v;
+
+	if (!resolve(s, recipient, &r, &v))
+		return v;
+	if (r.flags & REWRITE_MALFORMED)
+		return refuse(s, 501, "5.1.3", "Bad recipient address syntax");
+	return dunno;
+}
+
 struct smtpd_verdict smtpd_access_unlisted(struct smtpd_session *s, struct sv recipient)
 {
 	struct clnt_resolved r;
@@ -193,9 +205,6 @@ struct smtpd_verdict smtpd_access_unlisted(struct smtpd_session *s, struct sv re
 		return dunno;
 	if (!resolve(s, recipient, &r, &v))
 		return v;
-	if (r.flags & REWRITE_MALFORMED)
-		return refuse(s, 550, "5.1.3", "<%.*s>: Recipient address rejected: bad address syntax",
-			SV_ARG(recipient));
 	switch (smtpd_maps_listed(&s->proc->maps, s->proc->auth, &r, &table, smtpd_deadline(s), &e)) {
 	case 1: return dunno;
 	case 0: break;

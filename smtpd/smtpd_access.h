@@ -89,6 +89,8 @@ void smtpd_access_warn(const struct smtpd_access *a, const struct params_smtpd *
 /* RECIPIENT is empty before RCPT. */
 struct smtpd_verdict smtpd_access_check(struct smtpd_session *s, enum smtpd_stage stage,
 	struct sv recipient);
+/* Can there be mail for such an address at all (allow_min_user, empty parts)? */
+struct smtpd_verdict smtpd_access_syntax(struct smtpd_session *s, struct sv recipient);
 /* The check at the end of the recipient lists (smtpd_reject_unlisted_recipient). */
 struct smtpd_verdict smtpd_access_unlisted(struct smtpd_session *s, struct sv recipient);
 /* Parse one list; for the unit test. */

@@ -169,7 +169,8 @@ void smtpd_cmd_data(struct smtpd_session *s, const struct smtp_cmd *cmd)
 		return;
 	}
 	smtp_data_init(&c.decoder, s->proc->bare_newline, true);
-	buf_init(&c.piece, PIECE_MAX);
+	/* less than half when read into, and half at most comes (and two octets of the decoder's) */
+	buf_init(&c.piece, PIECE_MAX + 16);
 	if (put_received(s, &c.piece) < 0)
 		log_bug("a Received: header does not fit");
 	bool whole = read_content(s, &c);

@@ -7,8 +7,10 @@ struct smtpd_verdict smtpd_rcpt_verdict(struct smtpd_session *s, struct sv recip
 {
 	static const enum smtpd_stage delayed[] = { SMTPD_STAGE_CLIENT, SMTPD_STAGE_HELO,
 		SMTPD_STAGE_SENDER };
-	struct smtpd_verdict v = { .action = SMTPD_DUNNO };
+	struct smtpd_verdict v = smtpd_access_syntax(s, recipient);
 
+	if (v.action == SMTPD_REFUSE)
+		return v;
 	if (s->proc->smtpd.smtpd_delay_reject)
 		for (size_t i = 0; i < ARRAY_LEN(delayed); i++) {
 			v = smtpd_access_check(s, delayed[i], SV_NONE);

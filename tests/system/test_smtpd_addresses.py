@@ -55,7 +55,7 @@ class Addresses(unittest.TestCase):
         self.assertRegex(text, r"^5\.1\.1 <nobody-here@example.test>: Recipient address rejected: User unknown in local recipient table$")
 
     def test_E05_dash(self):
-        self.assertEqual(self.rcpt(self.outside, b"-f@example.test")[0], 550)
+        self.assertEqual(self.rcpt(self.outside, b"-f@example.test")[0], 501)
 
     def test_E06_lengths(self):
         self.assertIn(self.rcpt(self.outside, b"a" * 1900 + b"@example.test")[0], (500, 501, 550))

@@ -95,11 +95,14 @@ class Disk(unittest.TestCase):
 
     def test_read_only_spool(self):
         m = self.instance("size=64m", "ro")
-        subprocess.run(["mount", "-o", "remount,ro", m.spool], check=True)
+        m.wait_idle()
+        incoming = os.path.join(m.spool, "incoming")
+        subprocess.run(["mount", "--bind", incoming, incoming], check=True)
+        subprocess.run(["mount", "-o", "remount,bind,ro", incoming], check=True)
         code, text = reply_of(m)
         self.assertIn(code, (451, 452), text)
         m.wait_log(r"Read-only file system")
-        subprocess.run(["mount", "-o", "remount,rw", m.spool], check=True)
+        subprocess.run(["umount", incoming], check=True)
         self.recovers(m, 2)
 
 
