@@ -150,7 +150,9 @@ static void leave(struct pickup *p, uid_t uid)
 static void talk(struct server_conn *sc, struct submission *s)
 {
 	struct err e = ERR_INIT;
-	int rc = 1;
+	struct msg_submit_hello hello;
+	memset(&hello, 0, sizeof(hello));
+	int rc = msg_submit_hello_send(s->conn, &hello, 0, NULL, 0, fiber_deadline(STEP_MS), &e);
 	while (rc == 1 && (s->begun || !server_is_stopping(sc->server))) {
 		struct ipc_frame f;
 		server_conn_idle(sc, !s->begun);

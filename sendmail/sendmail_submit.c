@@ -17,7 +17,13 @@
 #include "lib/queue/drop_file.h"
 #include "lib/sys/sys.h"
 
-enum { PIECE_MAX = 256 * 1024, SUBMIT_MS = 600 * 1000, NOT_SUBMITTED = -1 };
+enum {
+	PIECE_MAX = 256 * 1024,
+	HELLO_MS = 5 * 1000, /* a pickup that has not accepted by then is dead, or has too much to do */
+	SUBMIT_MS = 600 * 1000,
+	NOT_SUBMITTED = -1,
+};
+
 
 static bool needs_utf8(const struct sm_mail *m)
 {
@@ -85,6 +91,14 @@ static int dial(const char *spool)
 	return fd;
 }
 
+static bool is_listened_to(struct ipc_conn *c, struct arena *a, struct err *e)
+{
+	struct ipc_frame f;
+	struct msg_submit_hello hello;
+	return ipc_recv(c, &f, fiber_deadline(HELLO_MS), e) == 1 &&
+		msg_submit_hello_from(&f, a, &hello, e) == 1;
+}
+
 static int send_all(struct ipc_conn *c, struct sv octets, struct err *e)
 {
 	int64_t deadline = fiber_deadline(SUBMIT_MS);
@@ -110,9 +124,10 @@ static int by_socket(const char *spool, struct sv drop, struct buf *reply, struc
 		return NOT_SUBMITTED;
 	struct ipc_conn *c = ipc_conn_new(fd);
 	arena_init(&a, 64 * 1024);
-	/* a refusal may come before all is sent; it is the answer then, too */
-	(void)send_all(c, drop, e);
-	if (ipc_recv(c, &f, fiber_deadline(SUBMIT_MS), e) == 1 &&
+	bool heard = is_listened_to(c, &a, e);
+	if (heard) /* a refusal may come before all is sent; it is the answer then, too */
+		(void)send_all(c, drop, e);
+	if (heard && ipc_recv(c, &f, fiber_deadline(SUBMIT_MS), e) == 1 &&
 		msg_submit_result_from(&f, &a, &r, e) == 1) {
 		if (r.status == 0) {
 			rc = 0;

@@ -1,0 +1,162 @@
+"""sendmail(1): from a program to the mailbox, by the submit socket and by maildrop/, and what it refuses."""
+import os, subprocess, sys, unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+from instance import DOMAIN, Instance, main, program  # noqa: E402
+
+
+class Sendmail(unittest.TestCase):
+    def setUp(self):
+        self.m = Instance(self, main_cf={"message_size_limit": "1000000"})
+        for u in ("anna", "bert", "carl"):
+            self.m.user(u)
+
+    def start(self):
+        return self.m.start()
+
+    def sendmail(self, *args, text=b"Subject: t\n\nbody\n", code=0):
+        r = self.m.run("sendmail", *args, input=text, check=False)
+        self.assertEqual(r.returncode, code, r.stderr.decode() + self.m.log_tail())
+        return r
+
+    def mail(self, user, n=1):
+        with open(self.m.wait_mails(user, n)[-1], "rb") as f:
+            head, _, body = f.read().partition(b"\n\n")
+        return head.decode(), body
+
+    def test_extract(self):
+        self.start()
+        self.sendmail("-t", "-oi", text=b"To: Anna <anna@%b>, bert\nCc: anna@%b\nBcc: carl\nSubject: t\n\n.\nbody\n"
+                      % ((DOMAIN.encode(),) * 2))
+        for user in ("anna", "bert", "carl"):
+            head, body = self.mail(user)
+            self.assertEqual(body, b".\nbody\n")
+            self.assertIn(f"To: Anna <anna@{DOMAIN}>, bert@{DOMAIN}\n", head)
+            self.assertNotIn("Bcc", head)
+            self.assertIn("Message-Id: <", head)
+            self.assertIn("\nDate: ", head)
+            self.assertRegex(head, r"Received: by mail\.\S+ \(merpati, from userid \d+\)\n\tid \S+; ")
+        self.m.wait_idle()
+        self.assertEqual(len(self.m.mails("anna")), 1)
+
+    def test_resent(self):
+        self.start()
+        self.sendmail("-t", text=b"To: anna\nResent-To: bert\nResent-From: carl\nFrom: x@y.test\n\nb\n")
+        head, _ = self.mail("bert")
+        self.assertIn(f"Resent-From: carl@{DOMAIN}", head)
+        self.m.wait_idle()
+        self.assertEqual(self.m.mails("anna"), [])
+
+    def test_arguments_and_from(self):
+        self.start()
+        self.sendmail("-F", "Bert B.", "-f", "bert", "anna, carl", "Carl",
+                      text=b"From a mailbox\nSubject: t\r\n\r\none\r\n.\r\nnot read\r\n")
+        head, body = self.mail("anna")
+        self.assertIn(f"Return-Path: <bert@{DOMAIN}>", head)
+        self.assertIn(f'From: "Bert B." <bert@{DOMAIN}>', head)
+        self.assertEqual(body, b"one\n")
+        self.m.wait_idle()
+        self.assertEqual(len(self.m.mails("carl")), 1)
+        self.m.wait_log(r"pickup\[\d+\]: \w+: uid=\d+ from=<bert>")
+
+    def test_options_of_programs(self):
+        """As cron, git, php, mutt and others call it."""
+        self.start()
+        for n, args in enumerate((["-i", "-FCronDaemon", "-odi", "-oem", "anna"], ["-oem", "-oi", "--", "anna"],
+                                  ["-i", "-B8BITMIME", "-Nnever", "-Rhdrs", "-Vid1", "anna"], ["-G", "-i", "-h3", "anna"],
+                                  ["-om", "-oi", "-Am", "-Lx", "-p", "x", "-X", "/dev/null", "anna"],
+                                  ["-C", self.m.conf, "anna"], ["-C", self.m.conf + "/main.cf", "anna"])):
+            self.sendmail(*args)
+            self.m.wait_mails("anna", n + 1)
+
+    def test_refusals(self):
+        self.start()
+        self.sendmail(code=64)
+        self.sendmail("-t", text=b"Subject: x\n\nb\n", code=64)
+        self.sendmail("-Z", code=64)
+        self.sendmail("-bx", code=64)
+        self.sendmail("-N", "sometimes", "anna", code=64)
+        r = self.sendmail("anna", text=b"\n" + b"x" * 1000001, code=69)
+        self.assertIn(b"message file too big", r.stderr)
+        self.sendmail("-f", "a\x01b", "anna", code=65)
+        r = self.sendmail("anna", text=b"Received: x\n" * 60 + b"\nb\n", code=69)
+        self.assertIn(b"too many hops", r.stderr)
+        self.assertEqual(self.m.queue(), [])
+
+    def test_system_down(self):
+        self.m.merpati("start"), self.m.merpati("stop")
+        for i in range(5):
+            self.sendmail("-f", f"bert@{DOMAIN}", "anna", text=b"Subject: %d\n\nb\n" % i)
+        self.assertEqual(len(self.m.queue("maildrop")), 5)
+        self.assertIn("5 Requests.", self.m.run("mailq").stdout.decode())
+        self.start()
+        self.m.wait_mails("anna", 5)
+        self.m.wait_idle()
+        self.assertEqual(len(self.m.mails("anna")), 5)
+
+    def test_maildrop_hostile(self):
+        self.m.merpati("start"), self.m.merpati("stop")
+        drop = os.path.join(self.m.spool, "maildrop")
+        st = os.stat(drop)
+        os.symlink("/etc/passwd", os.path.join(drop, "4Pt2mN2VXxznjllB"))
+        os.mkfifo(os.path.join(drop, "4Pt2mN2VXxznjllC"))
+        with open(os.path.join(drop, "4Pt2mN2VXxznjllD"), "wb") as f:
+            f.write(b"MPDROP1\nnot a mail")
+        os.chmod(f.name, 0o700)
+        os.chown(f.name, st.st_uid, st.st_gid)
+        self.sendmail("-f", f"bert@{DOMAIN}", "anna", text=b"Received: x\n" * 60 + b"Subject: loops\n\nb\n")
+        self.sendmail("anna")
+        self.start()
+        self.m.wait_mails("anna", 1)
+        head, body = self.mail("bert")
+        self.assertIn("Subject: Undelivered Mail Returned to Sender", head)
+        self.assertIn(b"too many hops", body)
+        self.m.wait_log("maildrop/4Pt2mN2VXxznjllD: uid=.* not a mail")
+        self.assertEqual([os.path.basename(p) for p in self.m.queue("corrupt")], ["4Pt2mN2VXxznjllD"])
+        self.assertTrue(os.path.islink(os.path.join(drop, "4Pt2mN2VXxznjllB")))
+
+    def test_smtp_on_stdin(self):
+        self.start()
+        r = self.sendmail("-bs", text=b"EHLO x\r\nMAIL FROM:<bert@%b>\r\nRCPT TO:<anna@%b>\r\nDATA\r\nSubject: bs\r\n"
+                          b"\r\n..dot\r\n.\r\nRCPT TO:<x>\r\nVRFY anna\r\nNONSENSE\r\nQUIT\r\n"
+                          % ((DOMAIN.encode(),) * 2))
+        codes = [l[:3] for l in r.stdout.split(b"\r\n") if l[3:4] == b" "]
+        self.assertEqual(codes, [b"220", b"250", b"250", b"250", b"354", b"250", b"503", b"252", b"502", b"221"])
+        head, body = self.mail("anna")
+        self.assertIn("Subject: bs", head)
+        self.assertEqual(body, b".dot\n")
+
+    def test_many_at_once(self):
+        self.start()
+        procs = [subprocess.Popen([program("sendmail"), f"{u}@{DOMAIN}"], stdin=subprocess.PIPE,
+                                  env={**self.m.env, "MAIL_CONFIG": self.m.conf})
+                 for u in ("anna", "bert", "carl") * 20]
+        for p in procs:
+            p.stdin.write(b"Subject: x\n\nb\n")
+            p.stdin.close()
+        self.assertEqual([p.wait(60) for p in procs], [0] * 60)
+        for u in ("anna", "bert", "carl"):
+            self.m.wait_mails(u, 20)
+        self.m.wait_idle()
+        self.assertEqual(sum(len(self.m.mails(u)) for u in ("anna", "bert", "carl")), 60)
+
+    def test_pickup_dies(self):
+        self.m.edit("main.cf", "service_throttle_time = 2s\n")
+        self.start()
+        for i in range(8):
+            self.m.kill("pickup")
+            self.sendmail("anna", text=b"Subject: %d\n\nb\n" % i)
+        self.m.wait_mails("anna", 8)
+        self.m.wait_idle()
+        self.assertEqual(len(self.m.mails("anna")), 8)
+
+    def test_aliases_and_daemon_modes(self):
+        self.start()
+        self.sendmail("-q")
+        self.sendmail("-q30m", "anna")
+        self.m.wait_mails("anna", 1)
+        self.assertIn(b"Mail queue is empty", self.sendmail("-bp").stdout)
+        self.sendmail("-bh")
+
+
+main()
