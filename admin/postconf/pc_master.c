@@ -112,7 +112,7 @@ static void print_option(struct pc *pc, const struct service *s, const struct se
 	struct err e = ERR_INIT;
 	struct buf value;
 	buf_init(&value, CONFIG_VALUE_MAX);
-	if (!pc->expand)
+	if (!pc->expand || pc_is_raw(o->name))
 		buf_puts(&value, o->value);
 	else if (config_expand(pc->cfg, sv_z(o->value), &value, &e) < 0)
 		pc_fatal("%s/master.cf, line %u: %s", pc->dir, s->line, e.text);

@@ -178,10 +178,17 @@ static void use_classes(struct walk *w, struct sv list)
 	}
 }
 
+/* A value that its reader expands with names of its own: $user is not a parameter there. */
+bool pc_is_raw(const char *name)
+{
+	const struct param_row *row = params_find(sv_z(name));
+	return row && row->type == PARAM_RAW;
+}
+
 static void scan_main_line(void *arg, const char *name, struct sv value, UNUSED unsigned line)
 {
 	struct walk *w = arg;
-	if (!(pc_name_class(w->pc, sv_z(name)) & (PC_BUILTIN | PC_SERVICE)))
+	if (!(pc_name_class(w->pc, sv_z(name)) & (PC_BUILTIN | PC_SERVICE)) || pc_is_raw(name))
 		return;
 	scan_value(w, value);
 	if (strcmp(name, "smtpd_restriction_classes") == 0)
@@ -194,7 +201,8 @@ static void scan_defaults(struct walk *w)
 	struct sv value;
 	const struct param_row *rows = params_rows(&n);
 	for (size_t i = 0; i < n; i++)
-		if (!config_get_set(w->pc->cfg, rows[i].name, &value) && strchr(rows[i].def, '$'))
+		if (rows[i].type != PARAM_RAW && strchr(rows[i].def, '$') &&
+		    !config_get_set(w->pc->cfg, rows[i].name, &value))
 			scan_value(w, sv_z(rows[i].def));
 }
 
@@ -209,7 +217,8 @@ static void scan_service(struct pc *pc, const struct service *s, struct htab *mi
 		const struct service_option *o = &s->options[i];
 		if (!scope.used[i] && pc_name_class(pc, sv_z(o->name))) {
 			scope.used[i] = true;
-			scan_value(&w, sv_z(o->value));
+			if (!pc_is_raw(o->name))
+				scan_value(&w, sv_z(o->value));
 		}
 	}
 	for (size_t i = 0; i < s->noptions; i++)

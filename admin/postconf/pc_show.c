@@ -40,7 +40,7 @@ static void show(struct pc *pc, const char *name)
 {
 	struct sv value;
 	struct err e = ERR_INIT;
-	if (pc->expand) {
+	if (pc->expand && !pc_is_raw(name)) {
 		const char *text = config_str(pc->cfg, name, &e);
 		if (!text)
 			pc_fatal("%s", e.text);

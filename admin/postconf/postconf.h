@@ -38,6 +38,8 @@ void pc_open_master(struct pc *pc, bool must);
 void pc_names_analyse(struct pc *pc);
 /* PC_BUILTIN, PC_SERVICE, PC_USER, or 0: an unknown name. */
 unsigned pc_name_class(const struct pc *pc, struct sv name);
+/* The value of NAME is not expanded when main.cf is read. */
+bool pc_is_raw(const char *name);
 /* Every name of the wanted classes, sorted; free() the array, not the names. */
 const char **pc_names_all(struct pc *pc, size_t *count);
 
