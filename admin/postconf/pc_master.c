@@ -112,7 +112,7 @@ static void print_option(struct pc *pc, const struct service *s, const struct se
 	struct err e = ERR_INIT;
 	struct buf value;
 	buf_init(&value, CONFIG_VALUE_MAX);
-	if (!pc->expand || pc_is_raw(o->name))
+	if (!pc->expand)
 		buf_puts(&value, o->value);
 	else if (config_expand(pc->cfg, sv_z(o->value), &value, &e) < 0)
 		pc_fatal("%s/master.cf, line %u: %s", pc->dir, s->line, e.text);
@@ -123,7 +123,8 @@ static void print_option(struct pc *pc, const struct service *s, const struct se
 
 static void show_options(struct pc *pc, const struct service *s, const char *want)
 {
-	const struct service_option **sorted = mem_array(s->noptions + 1, sizeof(const struct service_option *));
+	const struct service_option **sorted =
+		mem_array(s->noptions + 1, sizeof(const struct service_option *));
 	for (size_t i = 0; i < s->noptions; i++)
 		sorted[i] = &s->options[i];
 	qsort(sorted, s->noptions, sizeof(*sorted), by_option);

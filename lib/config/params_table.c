@@ -15,6 +15,7 @@
 	ROW(T, str, IMPLEMENTED, offsetof(STRUCT_OF(SEC), field), __VA_ARGS__)
 #define KNOWN(T, n, ...)     ROW(T, #n, KNOWN, 0, __VA_ARGS__)
 #define TRANSPORT(T, n, ...) ROW(T, #n, IMPLEMENTED, 0, __VA_ARGS__)
+#define KNOWN_TRANSPORT(T, n, ...) ROW(T, #n, KNOWN, 0, __VA_ARGS__)
 
 /* clang-format off */
 static const struct param_row table[] = {

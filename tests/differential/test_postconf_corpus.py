@@ -62,6 +62,16 @@ class PostconfCorpus(unittest.TestCase):
             compared += 1
         self.assertGreater(compared, 40)
 
+    def test_names(self):
+        """Every name that Postfix 3.7 and the latest Postfix print is known."""
+        got = subprocess.run([program("postconf"), "-c", self.configuration(STOCK), "-dH"],
+                             capture_output=True, text=True, timeout=60, check=True).stdout.split()
+        for names in ("postconf-3.7.11-names.txt", "postconf-latest-names.txt"):
+            with open(os.path.join(CORPUS, "..", names)) as f:
+                # "transport_..." stands for each transport in the documentation
+                want = {n for n in f.read().split() if not n.startswith("transport_") or n in got}
+            self.assertEqual(want - set(got), set())
+
     def test_n(self):
         newer = newer_names() | {"config_directory"}
         self.compare("n", lambda line: line.split(" ", 1)[0] not in newer)

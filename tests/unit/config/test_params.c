@@ -11,6 +11,8 @@ static void rows_are_sorted_unique_and_complete(UNUSED void **state)
 		t_case(rows[i].name);
 		assert_ptr_equal(params_find(sv_z(rows[i].name)), &rows[i]);
 		assert_true(rows[i].hi == 0 || rows[i].lo <= rows[i].hi);
+		if (rows[i].summary[0] == '\0' || !sv_ends(sv_z(rows[i].summary), SV(".")))
+			fail_msg("%s: no summary, or one without a full stop", rows[i].name);
 		if (i > 0 && rows[i - 1].section == rows[i].section)
 			assert_true(strcmp(rows[i - 1].name, rows[i].name) < 0);
 	}
