@@ -37,7 +37,7 @@ static void tell_master(struct server_handed *h)
 {
 	bool full = h->sessions.count >= h->def.limit;
 
-	if (full == h->server->full)
+	if (h->leaving || full == h->server->full)
 		return;
 	h->server->full = full;
 	control_load(h->server);
