@@ -31,7 +31,7 @@ struct mail_home {
 static inline void mail_home_make(struct mail_home *h)
 {
 	static const char *const dirs[] = { "", "/new", "/cur", "/tmp" };
-	char path[600];
+	char path[700];
 
 	h->dir = tmpdir_new();
 	snprintf(h->maildir, sizeof(h->maildir), "%s/Maildir", h->dir);
@@ -50,7 +50,7 @@ static inline void mail_home_free(struct mail_home *h)
 static inline void mail_home_write(
         struct mail_home *h, const char *sub, const char *name, struct sv text)
 {
-	char tmp[700], path[700];
+	char tmp[1200], path[1200];
 
 	snprintf(tmp, sizeof(tmp), "%s/tmp/%s", h->maildir, name);
 	snprintf(path, sizeof(path), "%s/%s/%s", h->maildir, sub, name);
@@ -62,10 +62,10 @@ static inline void mail_home_write(
 }
 
 /* The file whose base name begins with NAME: its path. False: there is none. */
-static inline bool mail_home_find(struct mail_home *h, const char *name, char path[static 1000])
+static inline bool mail_home_find(struct mail_home *h, const char *name, char path[static 1200])
 {
 	static const char *const subs[] = { "new", "cur" };
-	char dir[600];
+	char dir[700];
 
 	for (size_t i = 0; i < ARRAY_LEN(subs); i++) {
 		snprintf(dir, sizeof(dir), "%s/%s", h->maildir, subs[i]);
@@ -73,7 +73,7 @@ static inline bool mail_home_find(struct mail_home *h, const char *name, char pa
 
 		for (struct dirent *de; d && (de = readdir(d)) != NULL;)
 			if (strncmp(de->d_name, name, strlen(name)) == 0) {
-				snprintf(path, 1000, "%s/%s", dir, de->d_name);
+				snprintf(path, 1200, "%s/%s", dir, de->d_name);
 				closedir(d);
 				return true;
 			}
@@ -85,7 +85,7 @@ static inline bool mail_home_find(struct mail_home *h, const char *name, char pa
 
 static inline void mail_home_load(const char *file, struct buf *out)
 {
-	char path[600], piece[4096];
+	char path[1200], piece[4096];
 
 	snprintf(path, sizeof(path), "%s/tests/daemon/mails/%s", T_SOURCE_DIR, file);
 	FILE *f = fopen(path, "r");
@@ -100,7 +100,7 @@ static inline void mail_home_load(const char *file, struct buf *out)
 static inline void mail_home_put(
         struct mail_home *h, struct sv name, struct sv text, const char *info)
 {
-	char file[300];
+	char file[400];
 
 	if (info)
 		snprintf(file, sizeof(file), "%.*s:2,%s", SV_ARG(name), info);
@@ -114,7 +114,7 @@ static inline void mail_home_call(void *ctx, struct sv name, struct sv rest)
 {
 	struct mail_home *h = ctx;
 	struct buf b;
-	char path[1000], z[300];
+	char path[1200], z[600];
 
 	buf_init(&b, 64 << 20);
 	if (sv_eqz(name, "mail")) {
