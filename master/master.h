@@ -105,6 +105,7 @@ struct child {
 	int64_t started_ms;
 	int64_t kill_ms; /* SIGKILL then; 0: not */
 	bool termed;
+	bool told_end; /* "stop", not only "reload" */
 	bool reaped; /* the fiber frees it */
 };
 

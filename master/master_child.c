@@ -126,8 +126,11 @@ void child_stop(struct child *c, const char *why, int64_t now, int64_t grace_ms)
 {
 	if (grace_ms > 0 && (!c->kill_ms || c->kill_ms > now + grace_ms))
 		c->kill_ms = now + grace_ms;
-	if (c->state == CHILD_STOPPING)
+	/* one that drains after a reload has sessions that only a stop ends */
+	bool end = strcmp(why, "reload") != 0;
+	if (c->state == CHILD_STOPPING && (!end || c->told_end))
 		return;
+	c->told_end = end;
 	child_set_state(c, CHILD_STOPPING);
 	struct msg_master_stop stop = { .why = sv_z(why) };
 	struct err e = ERR_INIT;
