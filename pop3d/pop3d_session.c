@@ -127,7 +127,8 @@ static void cmd_retrieve(struct pop3_session *s, const struct pop3_cmd *cmd)
 		say(s, "-ERR [SYS/TEMP] This message cannot be read now.\r\n");
 		break;
 	case POP3_BROKEN:
-		log_warn("pop3(%s): message %zu broken off: %s", s->user, i + 1, e.text);
+		if (e.sys_errno) /* not that the client left */
+			log_error("pop3(%s): message %zu broken off: %s", s->user, i + 1, e.text);
 		end(s, "Message broken off");
 		break;
 	}
