@@ -6,6 +6,9 @@
 #include "lib/wire/imap_write.h"
 
 static void tagged(struct imap_session *s, const char *word, const char *fmt, va_list ap)
+	PRINTF_LIKE(3, 0);
+
+static void tagged(struct imap_session *s, const char *word, const char *fmt, va_list ap)
 {
 	buf_reset(&s->out);
 	buf_put_sv(&s->out, sv_empty(s->cmd.tag) ? SV("*") : s->cmd.tag);
