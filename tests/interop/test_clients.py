@@ -64,7 +64,7 @@ class Clients(unittest.TestCase):
         self.assertIn("250 2.0.0 Ok: queued as ", out)
         self.m.wait_mails("anna", n + 1)
         mail = [m for m in self.fetch_all("anna") if m["subject"] == "from swaks"][0]
-        self.assertIn("one\n.\n..two\nFrom three\n", mail.get_content())
+        self.assertIn("one\n.\n..two\nFrom three\n", mail.get_content().replace("\r\n", "\n"))
 
     def test_curl_smtp_and_pipelining(self):
         path = os.path.join(self.tmp, "curl.eml")
@@ -190,7 +190,7 @@ SyncState *
         self.run_client("mbsync", "-c", rc, "-a")
         self.run_client("mbsync", "-c", rc, "-a")                    # nothing to do, nothing doubled
         there = glob.glob(local + "/INBOX/*/*")
-        self.assertEqual(len([f for f in there if "/tmp/" not in f]), len(self.m.mails("dora")))
+        self.assertEqual(len([f for f in there if "/INBOX/tmp/" not in f]), len(self.m.mails("dora")))
         with open(os.path.join(local, "INBOX", "new", "1.local"), "w") as f:
             f.write("Subject: from below\n\nup\n")
         self.run_client("mbsync", "-c", rc, "-a")
