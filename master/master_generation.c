@@ -67,6 +67,42 @@ static int service_init(struct master *m, struct generation *g, struct msvc *svc
 	return service_program(g, svc, e);
 }
 
+/* A value that a service would stumble over: better known before it is started. */
+static int check_options(const struct generation *g, const struct service *cf, struct err *e)
+{
+	struct buf value;
+	int rc = 0;
+	buf_init(&value, CONFIG_VALUE_MAX);
+	for (size_t i = 0; rc == 0 && i < cf->noptions; i++) {
+		const struct param_row *row = params_find(sv_z(cf->options[i].name));
+		long num;
+		buf_reset(&value);
+		if (!row || row->state != PARAM_IMPLEMENTED || row->type == PARAM_RAW)
+			continue;
+		if (config_expand(g->cfg, sv_z(cf->options[i].value), &value, e) < 0 ||
+		        params_parse(row, buf_z(&value), &num, e) < 0)
+			rc = err_prefix(e, "%s, line %u: service %s: -o %s", g->cf.file, cf->line,
+			        cf->name, row->name);
+	}
+	buf_free(&value);
+	return rc;
+}
+
+/* All sections, not only what master itself reads: a reload that passed may not end in throttled
+ * services. */
+static int check_parameters(const struct config *cfg, struct err *e)
+{
+#define X(s)                                           \
+	do {                                           \
+		struct params_##s p;                   \
+		if (params_##s##_load(cfg, &p, e) < 0) \
+			return -1;                     \
+	} while (0);
+	CONFIG_SECTIONS(X)
+#undef X
+	return 0;
+}
+
 static int read_services(struct master *m, struct generation *g, struct err *e)
 {
 	if (g->cf.count > SERVICES_MAX)
@@ -85,7 +121,7 @@ static int read_services(struct master *m, struct generation *g, struct err *e)
 				        "%s, line %u: service %s stands in line %u "
 				        "already",
 				        g->cf.file, cf->line, cf->name, g->cf.services[j].line);
-		if (service_init(m, g, &g->services[i], cf, e) < 0)
+		if (check_options(g, cf, e) < 0 || service_init(m, g, &g->services[i], cf, e) < 0)
 			return -1;
 		g->count++;
 	}
@@ -100,7 +136,7 @@ int generation_read(struct master *m, struct generation **out, struct err *e)
 	g->cfg = config_open(m->config_dir, e);
 	bool have_cf = false;
 	if (!g->cfg || params_core_load(g->cfg, &g->core, e) < 0 ||
-	        params_master_load(g->cfg, &g->params, e) < 0)
+	        params_master_load(g->cfg, &g->params, e) < 0 || check_parameters(g->cfg, e) < 0)
 		goto fail;
 	if (mastercf_open(m->config_dir, &g->cf, e) < 0)
 		goto fail;

@@ -84,10 +84,18 @@ static void make_arguments(struct launch *l, const struct master *m, const struc
 static void make_environment(
         struct launch *l, const struct master *m, const struct msvc *svc, size_t log_at)
 {
-	static const char *const passed[] = { "TZ", "LANG", "XDG_RUNTIME_DIR", "ASAN_OPTIONS",
-		"UBSAN_OPTIONS", "LSAN_OPTIONS",
+	static const char *const passed[] = {
+		"TZ",
+		"LANG",
+		"XDG_RUNTIME_DIR",
+		"ASAN_OPTIONS",
+		"UBSAN_OPTIONS",
+		"LSAN_OPTIONS",
 #ifdef MERPATI_FAULTS
-		"MERPATI_FAULT", "MERPATI_FAULT_ONCE", "MERPATI_FAULT_REPORT", "MERPATI_CLOCK_SCALE",
+		"MERPATI_FAULT",
+		"MERPATI_FAULT_ONCE",
+		"MERPATI_FAULT_REPORT",
+		"MERPATI_CLOCK_SCALE",
 #endif
 	};
 	add_env(l, "PATH", "/usr/sbin:/usr/bin:/sbin:/bin");

@@ -1,9 +1,11 @@
+#include <dirent.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <sys/stat.h>
 
 #include "admin/merpati/check.h"
 #include "lib/config/mastercf.h"
+#include "lib/queue/queue_dir.h"
 
 void check_finding(struct check *c, bool wrong, const char *fmt, ...)
 {
@@ -116,6 +118,10 @@ static void check_path(struct check *c, const char *path, unsigned need)
 	if (st.st_uid != c->in->uid && st.st_uid != 0)
 		check_finding(c, true, "%s belongs to uid %u: neither root nor the owner", path,
 		        (unsigned)st.st_uid);
+	mode_t own = (need & FOLDER) ? 0700 : 0600;
+	if ((need & OWNED) && (st.st_mode & own) != own)
+		check_finding(c, true, "%s is closed to its owner (mode %04o): chmod u+%s %s", path,
+		        (unsigned)(st.st_mode & 07777), (need & FOLDER) ? "rwx" : "rw", path);
 	if ((need & SECRET) && (st.st_mode & 077))
 		check_finding(c, true, "%s is open to others (mode %04o): chmod go= %s", path,
 		        (unsigned)(st.st_mode & 07777), path);
@@ -133,6 +139,24 @@ static void check_below(struct check *c, const char *dir, const char *name, unsi
 		check_path(c, path, need);
 }
 
+/* A queue directory and the hashed ones in it. */
+static void check_queue(struct check *c, const char *name)
+{
+	char path[4096];
+	const unsigned need = FOLDER | OWNED | SECRET;
+	check_below(c, c->in->core.queue_directory, name, need);
+	if (snprintf(path, sizeof path, "%s/%s", c->in->core.queue_directory, name) >=
+	        (int)sizeof path)
+		return;
+	DIR *dir = opendir(path);
+	if (!dir)
+		return; /* absent, or named above */
+	for (struct dirent *d; (d = readdir(dir));)
+		if (strlen(d->d_name) == 1 && d->d_name[0] != '.')
+			check_below(c, path, d->d_name, need);
+	closedir(dir);
+}
+
 static void check_files(struct check *c)
 {
 	static const struct {
@@ -144,12 +168,7 @@ static void check_files(struct check *c)
 		{ "tls", FOLDER | OWNED | SECRET },       { "mail", FOLDER | OWNED | SECRET },
 	}, spool_files[] = {
 		{ "pid", FOLDER | OWNED | NOT_WRITABLE },    { "public", FOLDER | OWNED | NOT_WRITABLE },
-		{ "private", FOLDER | OWNED | SECRET },      { "maildrop", FOLDER | OWNED | SECRET },
-		{ "incoming", FOLDER | OWNED | SECRET },     { "active", FOLDER | OWNED | SECRET },
-		{ "deferred", FOLDER | OWNED | SECRET },     { "hold", FOLDER | OWNED | SECRET },
-		{ "corrupt", FOLDER | OWNED | SECRET },      { "bounce", FOLDER | OWNED | SECRET },
-		{ "defer", FOLDER | OWNED | SECRET },        { "trace", FOLDER | OWNED | SECRET },
-		{ "done", FOLDER | OWNED | SECRET },
+		{ "private", FOLDER | OWNED | SECRET },
 	};
 	check_path(c, c->in->dir, MUST_EXIST | FOLDER | NOT_WRITABLE);
 	for (size_t i = 0; i < ARRAY_LEN(config_files); i++)
@@ -158,6 +177,8 @@ static void check_files(struct check *c)
 	for (size_t i = 0; i < ARRAY_LEN(spool_files); i++)
 		check_below(
 		        c, c->in->core.queue_directory, spool_files[i].name, spool_files[i].need);
+	for (int q = 0; q < QUEUE_DIR_COUNT; q++)
+		check_queue(c, queue_dir_name((enum queue_name)q));
 	check_path(c, c->in->core.daemon_directory, MUST_EXIST | FOLDER | NOT_WRITABLE);
 }
 

@@ -156,6 +156,41 @@ class Check(unittest.TestCase):
             self.assertRegex(self.check(m)[1], r"error: .*/mail belongs to uid 0")
 
 
+    def test_queue_directories(self):
+        m = Instance(self).start()
+        m.stop()
+        self.assertEqual(self.check(m)[0], 0)
+        for path, mode, want in (("incoming", 0, "closed to its owner"), ("deferred/A", 0o500, "closed to its owner"),
+                                 ("active", 0o755, "open to others"), ("public", 0o777, "written by others")):
+            full = os.path.join(m.spool, path)
+            before = os.stat(full).st_mode & 0o7777
+            os.chmod(full, mode)
+            code, text = self.check(m)
+            self.assertEqual(code, 78, path)
+            self.assertRegex(text, rf"error: {full} (is|may be) {want}")
+            os.chmod(full, before)
+
+    def test_start_and_reload_look_at_every_section(self):
+        m = Instance(self).start()
+        with open(os.path.join(m.conf, "main.cf")) as f:
+            good = f.read()
+        m.edit("main.cf", "smtpd_recipient_limit = many\n")
+        line = len(open(os.path.join(m.conf, "main.cf")).read().splitlines())
+        for verb in ("reload", "check"):
+            r = m.merpati(verb, check=False)
+            self.assertEqual(r.returncode, 78, verb)
+            self.assertRegex(r.stderr.decode(), rf"main\.cf, line {line}")
+        self.assertIn("generation=1", m.merpati("status").stdout.decode())
+        with open(os.path.join(m.conf, "main.cf"), "w") as f:
+            f.write(good)
+        m.edit("master.cf", "extra unix - - n - - error -o smtpd_recipient_limit=many\n")
+        r = m.merpati("reload", check=False)
+        self.assertEqual(r.returncode, 78)
+        self.assertRegex(r.stderr.decode(), r"master\.cf, line \d+: service extra: -o smtpd_recipient_limit")
+        m.stop()
+        self.assertEqual(m.merpati("start", check=False).returncode, 78)
+
+
 class Users(unittest.TestCase):
     def add(self, m, name, password=b"secret\n", **kw):
         return m.merpati("user", "add", name, input=password, **kw)
