@@ -11,12 +11,21 @@
 #include "lib/sys/sys.h"
 #include "postlogd/postlogd_sink.h"
 
-#define BATCH    64   /* datagrams between two writes */
-#define RETRY_MS 1000 /* a full disk is asked again so often */
+#define BATCH        32 /* datagrams a system call */
+#define GATHER_MS    20 /* lines of so long a time are written together, */
+#define GATHER_MAX   (32 * 1024) /* or so many octets of them */
+#define RETRY_MS     1000 /* a full disk is asked again so often */
+
+/* room for one datagram; a longer one is cut by the kernel: the rest of it is never seen */
+struct datagram {
+	char octets[LOG_LINE_MAX + 512];
+};
 
 struct postlogd {
 	struct postlogd_sink sink;
-	int own; /* our own log lines come back here */
+	int own;         /* our own log lines come back here */
+	int64_t since;   /* when the oldest line that is not written came */
+	struct datagram batch[BATCH];
 };
 
 struct receiver {
@@ -61,15 +70,33 @@ int postlogd_paths(struct server *s, struct err *e)
 /* What waits in FD, at most a batch. True: there may be more. */
 static bool take_batch(struct postlogd *p, int fd)
 {
-	char line[LOG_LINE_MAX + 512];
-	for (int i = 0; i < BATCH; i++) {
-		/* a longer datagram is cut by the kernel: the rest of it is never seen */
-		ssize_t n = recv(fd, line, sizeof(line), MSG_DONTWAIT);
-		if (n < 0)
-			return errno == EINTR;
-		postlogd_sink_line(&p->sink, line, (size_t)n);
+	struct mmsghdr m[BATCH];
+	struct iovec iov[BATCH];
+	memset(m, 0, sizeof(m));
+	for (size_t i = 0; i < BATCH; i++) {
+		iov[i] = (struct iovec){ p->batch[i].octets, sizeof(p->batch[i].octets) };
+		m[i].msg_hdr.msg_iov = &iov[i];
+		m[i].msg_hdr.msg_iovlen = 1;
 	}
-	return true;
+	int n = recvmmsg(fd, m, BATCH, MSG_DONTWAIT, NULL);
+	if (n < 0)
+		return errno == EINTR;
+	if (p->sink.waiting.len == 0)
+		p->since = clock_mono_ms();
+	for (int i = 0; i < n; i++)
+		postlogd_sink_line(&p->sink, p->batch[i].octets, m[i].msg_len);
+	return n == BATCH;
+}
+
+/* Write now, or later together with what comes next. When to look again. */
+static int64_t flush_or_wait(struct postlogd *p)
+{
+	int64_t now = clock_mono_ms();
+	if (p->sink.waiting.len >= GATHER_MAX || now >= p->since + GATHER_MS)
+		postlogd_sink_flush(&p->sink, now);
+	if (p->sink.waiting.len == 0)
+		return FIBER_FOREVER;
+	return now >= p->since + GATHER_MS ? now + RETRY_MS : p->since + GATHER_MS;
 }
 
 static void receive(void *arg)
@@ -78,14 +105,8 @@ static void receive(void *arg)
 	free(arg);
 	for (;;) {
 		bool more = take_batch(r.p, r.fd);
-		postlogd_sink_flush(&r.p->sink, clock_mono_ms());
-		if (more) {
-			if (fiber_yield() < 0)
-				return;
-			continue;
-		}
-		bool stuck = r.p->sink.waiting.len > 0;
-		if (fiber_wait_fd(r.fd, FIBER_READ, stuck ? fiber_deadline(RETRY_MS) : FIBER_FOREVER) < 0)
+		int64_t next = flush_or_wait(r.p);
+		if ((more ? fiber_yield() : fiber_wait_fd(r.fd, FIBER_READ, next)) < 0)
 			return;
 	}
 }

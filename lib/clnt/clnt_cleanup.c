@@ -105,6 +105,7 @@ static int try_open(struct clnt_cleanup *c, const struct msg_cleanup_open *m, st
 		c->id = "";
 		return err_set(e, ERR_TEMP, "queue id is too long");
 	}
+	ipc_cork(c->conn); /* nothing is answered before the end: a small mail goes over at once */
 	return 1;
 }
 

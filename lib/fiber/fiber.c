@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <sys/resource.h>
 
 #include "lib/base/buf.h"
 #include "lib/fiber/loop.h"
@@ -10,6 +11,7 @@
 
 #define SLOW_NS        (5 * 1000000LL) /* nobody computes longer at a stretch */
 #define SLOW_REPORT_NS (10 * 1000000000LL)
+#define MEASURED_SWITCHES 10000
 #define IDLE_MS        1000  /* after that a stack is trimmed */
 #define ROUNDS_MAX     16    /* of woken fibers before the kernel is asked for news again */
 #define UNWIND_MS      5000  /* for fibers that are still there when the loop ends */
@@ -28,6 +30,14 @@ struct loop *loop_get(void)
 	}
 	return l;
 }
+
+#ifndef MERPATI_SANITIZED
+static int64_t cpu_ns(const struct rusage *u)
+{
+	return ((int64_t)u->ru_utime.tv_sec + u->ru_stime.tv_sec) * 1000000000 +
+	       ((int64_t)u->ru_utime.tv_usec + u->ru_stime.tv_usec) * 1000;
+}
+#endif
 
 static int64_t real_ns(void)
 {
@@ -231,39 +241,76 @@ int fiber_join(struct fiber *f, int64_t deadline)
 
 /* --- the loop ----------------------------------------------------------------------------------- */
 
-static void watch(struct loop *l, const struct fiber *f, int64_t took)
-{
 #ifndef MERPATI_SANITIZED
-	static struct {
-		int64_t next_ns;
-		unsigned more;
-	} said;
-	if (took < SLOW_NS)
-		return;
-	if (l->now_ns < said.next_ns) {
-		said.more++;
+
+/*
+ * Somebody ran too long by the clock on the wall: he computed, or blocked in a system call, or the machine
+ * was busy. To know which costs a system call a switch, so it is measured for a while only, and only after
+ * a first suspicion: what happens once is not reported, what happens again is.
+ */
+static void suspect(struct loop *l, const struct fiber *f, int64_t took)
+{
+	struct watch *w = &l->watch;
+	if (!w->measuring) {
+		w->measuring = MEASURED_SWITCHES;
 		return;
 	}
-	log_info("watchdog: fiber=%s, ran_ms=%lld, others_since_last_report=%u", f->name,
-		(long long)(took / 1000000), said.more);
-	said.next_ns = l->now_ns + SLOW_REPORT_NS;
-	said.more = 0;
+	struct rusage u;
+	getrusage(RUSAGE_THREAD, &u);
+	int64_t cpu = cpu_ns(&u) - cpu_ns(&w->before);
+	long blocked = u.ru_nvcsw - w->before.ru_nvcsw;
+	if (cpu < SLOW_NS && blocked == 0)
+		return;
+	if (l->now_ns < w->next_report_ns) {
+		w->more++;
+		return;
+	}
+	log_info("watchdog: fiber=%s, ran_ms=%lld, cpu_ms=%lld, blocked=%ld, others_since_last_report=%u",
+		f->name, (long long)(took / 1000000), (long long)(cpu / 1000000), blocked, w->more);
+	w->next_report_ns = l->now_ns + SLOW_REPORT_NS;
+	w->more = 0;
+}
+
+static void watch_begin(struct loop *l)
+{
+	if (!l->watch.measuring)
+		return;
+	l->watch.measuring--;
+	getrusage(RUSAGE_THREAD, &l->watch.before);
+}
+
+static void watch_end(struct loop *l, const struct fiber *f, int64_t took)
+{
+	if (took >= SLOW_NS)
+		suspect(l, f, took);
+}
+
 #else
+
+static void watch_begin(struct loop *l)
+{
+	(void)l;
+}
+
+static void watch_end(struct loop *l, const struct fiber *f, int64_t took)
+{
 	(void)l;
 	(void)f;
 	(void)took;
-#endif
 }
+
+#endif
 
 static void resume(struct loop *l, struct fiber *f)
 {
 	int64_t before = l->now_ns;
+	watch_begin(l);
 	f->state = FIBER_RUNNING;
 	l->self = f;
 	context_switch(&l->main, &f->ctx, 0);
 	l->self = NULL;
 	l->now_ns = real_ns();
-	watch(l, f, l->now_ns - before);
+	watch_end(l, f, l->now_ns - before);
 	if (f->state == FIBER_ENDED)
 		bury(l, f);
 }

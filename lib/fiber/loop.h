@@ -11,6 +11,8 @@
 #ifndef FIBER_LOOP_H
 #define FIBER_LOOP_H
 
+#include <sys/resource.h>
+
 #include <uv.h>
 
 #include "lib/base/list.h"
@@ -55,6 +57,14 @@ struct signal_slot {
 	struct list waiters;
 };
 
+/* Who runs too long (fiber.c). */
+struct watch {
+	unsigned measuring; /* switches that are still measured */
+	struct rusage before;
+	int64_t next_report_ns;
+	unsigned more;
+};
+
 struct loop {
 	uv_loop_t uv;
 	uv_timer_t timer;
@@ -70,6 +80,7 @@ struct loop {
 	struct fd_slot *fds;
 	size_t nfds;
 	struct signal_slot signals[65];
+	struct watch watch;
 };
 
 struct loop *loop_get(void); /* the only one; lists initialised */

@@ -124,9 +124,10 @@ static bool submit(struct pool *p, struct job *j)
 		*p->last = j;
 		p->last = &j->next;
 		p->queued++;
-		pthread_cond_signal(&p->work);
 	}
 	pthread_mutex_unlock(&p->lock);
+	if (runs) /* not under the lock: who wakes would only run into it */
+		pthread_cond_signal(&p->work);
 	return runs;
 }
 

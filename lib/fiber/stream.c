@@ -28,6 +28,7 @@ struct stream {
 	int failed; /* enum stream_error that is final, or 1 */
 	bool write_failed;
 	int err;
+	bool drained; /* the last read took all there was: wait before the next one */
 	struct side in, out;
 	int64_t write_ms;
 };
@@ -40,23 +41,26 @@ static int wait_ready(struct stream *s, int events, int64_t deadline)
 	return rc == 1 ? 1 : rc == 0 ? STREAM_TIMEOUT : STREAM_CANCELLED;
 }
 
-/* Most of the time the octets are there, or the buffer has room: ask first, wait after. */
+/* A read that took less than it could emptied the socket: the next one waits first. After a full one
+ * there may be more: it asks first. */
 static ssize_t socket_read(struct stream *s, void *p, size_t n, int64_t deadline)
 {
-	for (;;) {
+	for (bool wait = s->drained;; wait = true) {
+		int rc = wait ? wait_ready(s, FIBER_READ, deadline) : 1;
+		if (rc < 0)
+			return rc;
 		ssize_t got = sys_read(s->fd, p, n);
+		s->drained = got < (ssize_t)n;
 		if (got >= 0)
 			return got;
 		if (errno != EAGAIN) {
 			s->err = errno;
 			return STREAM_ERR;
 		}
-		int rc = wait_ready(s, FIBER_READ, deadline);
-		if (rc < 0)
-			return rc;
 	}
 }
 
+/* The socket mostly has room: ask first, wait after. */
 static ssize_t socket_write(struct stream *s, const void *p, size_t n, int64_t deadline)
 {
 	for (;;) {

@@ -12,11 +12,13 @@
 
 #define BUF_MIN   4096
 #define BUF_KEEP  (64 * 1024) /* an empty buffer larger than this is given back */
+#define CORK_MAX  (64 * 1024) /* octets of small frames that go out together */
 #define QUEUE_MAX 16          /* descriptors that came before their frame was asked for */
 
 struct ipc_conn {
 	int fd;
 	bool broken;
+	bool drained; /* the last receive took all there was: wait before the next one */
 	char *p; /* octets [start, end) are unread, the last frame returned lies before start */
 	size_t start, end, cap;
 	int queue[QUEUE_MAX];
@@ -24,6 +26,8 @@ struct ipc_conn {
 	int held[IPC_FDS_MAX]; /* of the last frame, not taken yet */
 	unsigned nheld;
 	struct fiber_sem *sending;
+	bool corked;
+	struct buf out; /* whole frames that wait for ipc_uncork() */
 };
 
 struct ipc_conn *ipc_conn_new(int fd)
@@ -31,6 +35,7 @@ struct ipc_conn *ipc_conn_new(int fd)
 	struct ipc_conn *c = mem_alloc(sizeof(*c));
 	c->fd = fd;
 	c->sending = fiber_sem_new(1);
+	buf_init(&c->out, CORK_MAX);
 	return c;
 }
 
@@ -50,6 +55,7 @@ void ipc_conn_free(struct ipc_conn *c)
 		sys_close(c->queue[i]);
 	fiber_close(c->fd);
 	fiber_sem_free(c->sending);
+	buf_free(&c->out);
 	free(c->p);
 	free(c);
 }
@@ -83,6 +89,8 @@ static int waited(struct err *e, int rc)
 	       rc == 0 ? err_sys(e, ETIMEDOUT, "internal connection") :
 			 err_sys(e, ECANCELED, "internal connection");
 }
+
+static int flush(struct ipc_conn *c, int64_t deadline, struct err *e);
 
 /* --- receive ------------------------------------------------------------------------------------ */
 
@@ -160,11 +168,15 @@ static int receive(struct ipc_conn *c, int64_t deadline, struct err *e)
 		struct cmsghdr align;
 		char space[CMSG_SPACE(sizeof(int) * IPC_FDS_MAX)];
 	} control;
-	for (;;) {
-		struct iovec iov = { c->p + c->end, c->cap - c->end };
+	for (bool wait = c->drained;; wait = true) {
+		if (wait && waited(e, fiber_wait_fd(c->fd, FIBER_READ, deadline)) < 0)
+			return -1;
+		size_t room = c->cap - c->end;
+		struct iovec iov = { c->p + c->end, room };
 		struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.space,
 			.msg_controllen = sizeof(control.space) };
 		ssize_t n = sys_recvmsg(c->fd, &m, MSG_DONTWAIT);
+		c->drained = n < (ssize_t)room;
 		if (n >= 0 && keep_fds(c, &m) < 0)
 			return fail(c, e, "more descriptors than announced");
 		if (n == 0)
@@ -177,9 +189,6 @@ static int receive(struct ipc_conn *c, int64_t deadline, struct err *e)
 			c->broken = true;
 			return err_sys(e, errno, "internal connection");
 		}
-		int rc = waited(e, fiber_wait_fd(c->fd, FIBER_READ, deadline));
-		if (rc < 0)
-			return rc;
 	}
 }
 
@@ -204,6 +213,8 @@ static int take_frame(struct ipc_conn *c, size_t size, struct ipc_frame *out, st
 int ipc_recv(struct ipc_conn *c, struct ipc_frame *out, int64_t deadline, struct err *e)
 {
 	drop_held(c);
+	if (c->out.len > 0 && flush(c, deadline, e) < 0)
+		return -1;
 	if (c->broken)
 		return fail(c, e, "broken before");
 	for (;;) {
@@ -246,14 +257,13 @@ static void attach(struct msghdr *m, char *space, const int *fds, unsigned nfds)
 	memcpy(CMSG_DATA(h), fds, sizeof(int) * nfds);
 }
 
-static int send_all(struct ipc_conn *c, struct iovec *iov, const int *fds, unsigned nfds, int64_t deadline,
-	struct err *e)
+static int send_all(struct ipc_conn *c, struct iovec *iov, int n, const int *fds, unsigned nfds,
+	int64_t deadline, struct err *e)
 {
 	union {
 		struct cmsghdr align;
 		char space[CMSG_SPACE(sizeof(int) * IPC_FDS_MAX)];
 	} control = { .space = { 0 } };
-	int n = 2;
 	while (n > 0) {
 		struct msghdr m = { .msg_iov = iov, .msg_iovlen = (size_t)n };
 		if (nfds > 0)
@@ -286,6 +296,53 @@ static int send_all(struct ipc_conn *c, struct iovec *iov, const int *fds, unsig
 	return 1;
 }
 
+/* What was corked goes out; the caller is the sender. */
+static int flush_locked(struct ipc_conn *c, int64_t deadline, struct err *e)
+{
+	struct iovec iov = { c->out.p, c->out.len };
+	int rc = c->broken       ? fail(c, e, "broken before") :
+		 c->out.len == 0 ? 1 :
+				   send_all(c, &iov, 1, NULL, 0, deadline, e);
+	buf_reset(&c->out);
+	return rc;
+}
+
+static int flush(struct ipc_conn *c, int64_t deadline, struct err *e)
+{
+	if (waited(e, fiber_sem_take(c->sending, deadline)) < 0)
+		return -1;
+	int rc = flush_locked(c, deadline, e);
+	fiber_sem_give(c->sending);
+	return rc;
+}
+
+void ipc_cork(struct ipc_conn *c)
+{
+	c->corked = true;
+}
+
+int ipc_uncork(struct ipc_conn *c, int64_t deadline, struct err *e)
+{
+	c->corked = false;
+	return flush(c, deadline, e);
+}
+
+static int send_locked(struct ipc_conn *c, struct iovec *iov, const int *fds, unsigned nfds, int64_t deadline,
+	struct err *e)
+{
+	size_t n = iov[1].iov_len + iov[2].iov_len;
+	if (c->corked && nfds == 0 && c->out.len + n <= CORK_MAX) {
+		buf_put(&c->out, iov[1].iov_base, iov[1].iov_len);
+		buf_put(&c->out, iov[2].iov_base, iov[2].iov_len);
+		return 1;
+	}
+	/* descriptors may arrive before their frame: the order is what counts */
+	iov[0] = (struct iovec){ c->out.p, c->out.len };
+	int rc = send_all(c, iov, 3, fds, nfds, deadline, e);
+	buf_reset(&c->out);
+	return rc;
+}
+
 int ipc_send(struct ipc_conn *c, uint16_t protocol, uint8_t version, uint16_t type, uint32_t request_id,
 	struct sv body, const int *fds, unsigned nfds, int64_t deadline, struct err *e)
 {
@@ -302,8 +359,8 @@ int ipc_send(struct ipc_conn *c, uint16_t protocol, uint8_t version, uint16_t ty
 	head[8] = (unsigned char)(type & 0xff);
 	head[9] = (unsigned char)(type >> 8);
 	num_put_le32(head + 12, request_id);
-	struct iovec iov[2] = { { head, sizeof(head) }, { (void *)(uintptr_t)body.p, body.len } };
-	int rc = c->broken ? fail(c, e, "broken before") : send_all(c, iov, fds, nfds, deadline, e);
+	struct iovec iov[3] = { { NULL, 0 }, { head, sizeof(head) }, { (void *)(uintptr_t)body.p, body.len } };
+	int rc = c->broken ? fail(c, e, "broken before") : send_locked(c, iov, fds, nfds, deadline, e);
 	fiber_sem_give(c->sending);
 	return rc;
 }

@@ -49,6 +49,12 @@ int ipc_recv(struct ipc_conn *c, struct ipc_frame *out, int64_t deadline, struct
 /* BODY as made by a generated encoder. Fds stay the caller's. */
 int ipc_send(struct ipc_conn *c, uint16_t protocol, uint8_t version, uint16_t type, uint32_t request_id,
 	struct sv body, const int *fds, unsigned nfds, int64_t deadline, struct err *e);
+/*
+ * Between the two, small frames without descriptors are kept and go out together: by ipc_uncork(), before
+ * the next receive, or when 64 kB are reached. For series that are answered once, at their end.
+ */
+void ipc_cork(struct ipc_conn *c);
+MUST_USE int ipc_uncork(struct ipc_conn *c, int64_t deadline, struct err *e);
 /* Move fd number I out of the frame; -1 when there is none. */
 int ipc_take_fd(struct ipc_frame *f, unsigned i);
 /* A whole frame is here already: the next ipc_recv() will not wait. */

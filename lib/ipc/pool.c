@@ -99,12 +99,13 @@ static bool still_good(const struct pooled *c)
 	       (errno == EAGAIN || errno == EINTR);
 }
 
-static struct pooled *take_idle(struct ipc_pool *p)
+/* LOOK: a dialogue cannot be repeated, so its connection is looked at first; a call can. */
+static struct pooled *take_idle(struct ipc_pool *p, bool look)
 {
 	while (!list_empty(&p->idle)) {
 		/* the one used last: the others may then grow old */
 		struct pooled *c = CONTAINER_OF(p->idle.head.prev, struct pooled, link);
-		if (still_good(c) && (p->keep || c->born + TTL_MS > clock_mono_ms())) {
+		if ((!look || still_good(c)) && (p->keep || c->born + TTL_MS > clock_mono_ms())) {
 			list_remove(&p->idle, &c->link);
 			return c;
 		}
@@ -113,14 +114,16 @@ static struct pooled *take_idle(struct ipc_pool *p)
 	return NULL;
 }
 
-static struct pooled *get(struct ipc_pool *p, bool fresh, bool *reused, int64_t deadline, struct err *e)
+enum want { WANT_CALL, WANT_DIALOGUE, WANT_FRESH };
+
+static struct pooled *get(struct ipc_pool *p, enum want want, bool *reused, int64_t deadline, struct err *e)
 {
 	int rc = fiber_sem_take(p->places, deadline);
 	if (rc != 1) {
 		err_sys(e, rc == 0 ? ETIMEDOUT : ECANCELED, "service %s", p->endpoint);
 		return NULL;
 	}
-	struct pooled *c = fresh ? NULL : take_idle(p);
+	struct pooled *c = want == WANT_FRESH ? NULL : take_idle(p, want == WANT_DIALOGUE);
 	*reused = c != NULL;
 	if (!c) {
 		int fd = p->dial(p->ctx, p->endpoint, deadline, e);
@@ -141,14 +144,14 @@ static struct pooled *get(struct ipc_pool *p, bool fresh, bool *reused, int64_t 
 struct ipc_conn *ipc_pool_get(struct ipc_pool *p, int64_t deadline, struct err *e)
 {
 	bool reused;
-	struct pooled *c = get(p, false, &reused, deadline, e);
+	struct pooled *c = get(p, WANT_DIALOGUE, &reused, deadline, e);
 	return c ? c->conn : NULL;
 }
 
 static void put(struct ipc_pool *p, struct pooled *c, bool good)
 {
 	fiber_sem_give(p->places);
-	if (!good || p->closed) {
+	if (!good || p->closed || ipc_uncork(c->conn, fiber_deadline(0), NULL) < 0) {
 		drop(&p->busy, c);
 		unref(p);
 		return;
@@ -221,7 +224,7 @@ int ipc_call(struct ipc_pool *p, uint16_t protocol, uint8_t version, uint16_t ty
 	struct ipc_frame q = { .protocol = protocol, .version = version, .type = type, .body = body };
 	for (int attempt = 0;; attempt++) {
 		bool reused;
-		struct pooled *c = get(p, attempt > 0, &reused, deadline, e);
+		struct pooled *c = get(p, attempt > 0 ? WANT_FRESH : WANT_CALL, &reused, deadline, e);
 		if (!c)
 			return -1;
 		q.request_id = ++p->next_id;

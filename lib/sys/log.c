@@ -17,7 +17,8 @@
 static struct {
 	char tag[128];
 	char host[128];
-	int fd; /* datagrams to postlogd, or -1 */
+	pid_t pid; /* a system call less a line; who forks without exec calls log_init() again */
+	int fd;    /* datagrams to postlogd, or -1 */
 	int verbose;
 	bool stuck;    /* postlogd did not read for LOG_WAIT_MS */
 	unsigned lost; /* lines since then */
@@ -27,6 +28,7 @@ static struct {
 void log_init(const char *tag)
 {
 	log_set_tag(tag);
+	the_log.pid = getpid();
 	if (gethostname(the_log.host, sizeof(the_log.host) - 1) < 0)
 		snprintf(the_log.host, sizeof(the_log.host), "localhost");
 	the_log.host[sizeof(the_log.host) - 1] = '\0';
@@ -87,6 +89,11 @@ int log_verbose(void)
 	return the_log.verbose;
 }
 
+static pid_t own_pid(void)
+{
+	return the_log.pid > 0 ? the_log.pid : getpid();
+}
+
 static void to_stderr(const char *line, size_t n)
 {
 	while (n > 0) {
@@ -132,7 +139,7 @@ static void deliver(const char *line, size_t n)
 		char note[LOG_LINE_MAX + 1], text[80];
 		int len = snprintf(text, sizeof(text), "warning: %u log lines lost: postlogd did not read",
 			the_log.lost);
-		size_t m = log_line_make(note, clock_wall(), the_log.host, the_log.tag, getpid(),
+		size_t m = log_line_make(note, clock_wall(), the_log.host, the_log.tag, own_pid(),
 			sv_n(text, (size_t)len));
 		the_log.stuck = false;
 		the_log.lost = 0;
@@ -151,7 +158,7 @@ static void emit(const char *prefix, const char *fmt, va_list ap)
 	size_t len = (size_t)head + (body > 0 ? (size_t)body : 0);
 	if (len > LOG_LINE_MAX)
 		len = LOG_LINE_MAX;
-	size_t n = log_line_make(line, clock_wall(), the_log.host, the_log.tag, getpid(), sv_n(text, len));
+	size_t n = log_line_make(line, clock_wall(), the_log.host, the_log.tag, own_pid(), sv_n(text, len));
 	deliver(line, n);
 	errno = keep;
 }
@@ -163,7 +170,7 @@ int log_line_as(const char *tag, const char *prefix, struct sv text)
 	if (n < 0)
 		return -1;
 	size_t len = (size_t)n < sizeof(whole) ? (size_t)n : sizeof(whole) - 1;
-	len = log_line_make(line, clock_wall(), the_log.host, tag, getpid(), sv_n(whole, len));
+	len = log_line_make(line, clock_wall(), the_log.host, tag, own_pid(), sv_n(whole, len));
 	pthread_mutex_lock(&the_log.lock);
 	int sent = the_log.fd >= 0 ? to_postlogd(line, len) : -1;
 	pthread_mutex_unlock(&the_log.lock);

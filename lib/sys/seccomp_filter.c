@@ -25,7 +25,7 @@ static const char *const basic_calls[] = {
 	"fsync", "fdatasync", "sync_file_range", "ftruncate", "fallocate", "flock", "fadvise64",
 	"splice", "sendfile",
 	/* sockets that are open */
-	"sendto", "recvfrom", "sendmsg", "recvmsg", "shutdown", "getsockopt", "setsockopt",
+	"sendto", "recvfrom", "sendmsg", "recvmsg", "recvmmsg", "shutdown", "getsockopt", "setsockopt",
 	"getsockname", "getpeername", "socketpair", "pipe", "pipe2",
 	/* memory; mmap and mprotect have conditions below */
 	"munmap", "mremap", "madvise", "brk", "msync", "mincore", "membarrier",
@@ -46,7 +46,7 @@ static const char *const accept_calls[] = {
 	"accept4", "accept", "listen",
 };
 static const char *const inet_calls[] = {
-	"connect", "bind", "sendmmsg", "recvmmsg",
+	"connect", "bind", "sendmmsg",
 };
 static const char *const unix_calls[] = {
 	"connect",

@@ -119,6 +119,45 @@ static void test_descriptors(void **state)
 	assert_int_equal(open_fds(), before);
 }
 
+/* Corked frames go out together: by uncork, before a receive, or when there are too many. */
+static void test_cork(void **state)
+{
+	struct ipc_frame f;
+	struct err e = ERR_INIT;
+	static char large[40000];
+	(void)state;
+	d = ipc_conn_new(raw);
+	ipc_cork(d);
+	assert_int_equal(ipc_send(d, 7, 1, 1, 0, SV("one"), NULL, 0, soon(), &e), 1);
+	assert_int_equal(ipc_send(d, 7, 1, 2, 0, SV("two"), NULL, 0, soon(), &e), 1);
+	assert_int_equal(ipc_recv(c, &f, fiber_deadline(1), &e), -1);
+	assert_int_equal(ipc_uncork(d, soon(), &e), 1);
+	assert_int_equal(ipc_recv(c, &f, soon(), &e), 1);
+	t_assert_sv(f.body, "one");
+	assert_true(ipc_pending(c));
+	assert_int_equal(ipc_recv(c, &f, soon(), &e), 1);
+	assert_int_equal(f.type, 2);
+	ipc_cork(d);
+	assert_int_equal(ipc_send(d, 7, 1, 3, 0, sv_n(large, sizeof(large)), NULL, 0, soon(), &e), 1);
+	assert_int_equal(ipc_recv(c, &f, fiber_deadline(1), &e), -1);
+	assert_int_equal(ipc_send(d, 7, 1, 4, 0, sv_n(large, sizeof(large)), NULL, 0, soon(), &e), 1);
+	assert_int_equal(ipc_recv(c, &f, soon(), &e), 1);
+	assert_int_equal(f.type, 3);
+	assert_int_equal(ipc_recv(c, &f, soon(), &e), 1);
+	assert_int_equal(f.body.len, sizeof(large));
+	assert_int_equal(ipc_send(d, 7, 1, 5, 0, SV("q"), NULL, 0, soon(), &e), 1);
+	assert_int_equal(ipc_recv(d, &f, fiber_deadline(1), &e), -1);
+	assert_int_equal(ipc_recv(c, &f, soon(), &e), 1);
+	assert_int_equal(f.type, 5);
+	/* a descriptor does not wait, and takes what waits with it */
+	assert_int_equal(ipc_send(d, 7, 1, 6, 0, SV("a"), NULL, 0, soon(), &e), 1);
+	assert_int_equal(ipc_send(d, 7, 1, 7, 0, SV("b"), &raw, 1, soon(), &e), 1);
+	assert_int_equal(ipc_recv(c, &f, soon(), &e), 1);
+	assert_int_equal(f.nfds, 0);
+	assert_int_equal(ipc_recv(c, &f, soon(), &e), 1);
+	assert_int_equal(f.nfds, 1);
+}
+
 static void put(const char *octets, size_t n)
 {
 	assert_int_equal(write(raw, octets, n), (ssize_t)n);
@@ -257,6 +296,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_frames, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_descriptors, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_cork, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_in_pieces, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_broken, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_descriptor_flood, setup, teardown),
