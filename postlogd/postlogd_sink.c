@@ -70,15 +70,16 @@ int postlogd_sink_open(struct postlogd_sink *k, const char *file, const char *pr
 	k->fd = -1;
 	buf_init(&k->waiting, SINK_KEEP);
 	if (parse_mode(mode, &k->mode) < 0)
-		return err_set(e, ERR_CONFIG, "maillog_file_permissions = %s: 0600, 0640 or 0644", mode);
+		return err_set(e, ERR_CONFIG, "maillog_file_permissions = %s: 0600, 0640 or 0644",
+			mode);
 	if (file[0] == '\0') {
 		k->kind = SINK_SYSLOG;
 		k->fd = open_syslog(e);
 		return k->fd < 0 ? -1 : 0;
 	}
 	if (file[0] != '/' || strstr(file, "/../") || !below(file, prefixes))
-		return err_set(e, ERR_CONFIG, "maillog_file = %s: not below one of maillog_file_prefixes = %s",
-			file, prefixes);
+		return err_set(e, ERR_CONFIG,
+			"maillog_file = %s: not below one of maillog_file_prefixes = %s", file, prefixes);
 	if (strcmp(file, "/dev/stdout") == 0) {
 		k->kind = SINK_STDOUT;
 		k->fd = STDOUT_FILENO;

@@ -359,7 +359,8 @@ int ipc_send(struct ipc_conn *c, uint16_t protocol, uint8_t version, uint16_t ty
 	head[8] = (unsigned char)(type & 0xff);
 	head[9] = (unsigned char)(type >> 8);
 	num_put_le32(head + 12, request_id);
-	struct iovec iov[3] = { { NULL, 0 }, { head, sizeof(head) }, { (void *)(uintptr_t)body.p, body.len } };
+	struct iovec iov[3] = { { NULL, 0 }, { head, sizeof(head) },
+		{ (void *)(uintptr_t)body.p, body.len } };
 	int rc = c->broken ? fail(c, e, "broken before") : send_locked(c, iov, fds, nfds, deadline, e);
 	fiber_sem_give(c->sending);
 	return rc;

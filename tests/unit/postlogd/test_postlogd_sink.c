@@ -1,4 +1,4 @@
-/* Unit test of postlogd/postlogd_sink.c: parameters, a disk that is full for a while, a file that is rotated. */
+/* Unit test of postlogd/postlogd_sink.c: parameters, a disk that is full for a while, rotation. */
 #include "tests/support/t.h"
 
 #include <errno.h>
