@@ -24,8 +24,9 @@ int main(int argc, char **argv)
 		tables_fatal(&t, "%s", e.text);
 	split_init(&list, sv_z(all));
 	while ((rc = split_next(&list, &item, &e)) == 1) {
-		char *name = mem_svdup(item);
-		tables_build(&t, tables_spec(&t, name));
+		char *name = mem_svdup(item), *spec = tables_spec(&t, name);
+		tables_build(&t, spec);
+		free(spec);
 		free(name);
 	}
 	if (rc < 0)

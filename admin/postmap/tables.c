@@ -39,7 +39,7 @@ void tables_open_config(struct tables *t)
 		tables_fatal(t, "%s", e.text);
 }
 
-const char *tables_spec(const struct tables *t, const char *name)
+char *tables_spec(const struct tables *t, const char *name)
 {
 	struct err e = ERR_INIT;
 	struct buf spec;
@@ -56,9 +56,9 @@ const char *tables_spec(const struct tables *t, const char *name)
 
 static struct map *open_map(const struct tables *t, const char *name)
 {
-	const char *spec = tables_spec(t, name);
+	char *spec = tables_spec(t, name);
 	struct map *m = map_open(spec, t->opt.no_fold ? MAP_NO_FOLD : 0);
-	free((void *)(uintptr_t)spec);
+	free(spec);
 	return m;
 }
 
@@ -178,7 +178,7 @@ static int delete(struct tables *t, char *const *names, int n)
 	t->opt.no_source = true;
 	for (int i = 0; i < n; i++) {
 		struct mapfile *f;
-		const char *spec = tables_spec(t, names[i]);
+		char *spec = tables_spec(t, names[i]);
 		struct map *now = map_open(spec, 0);
 		/* deleting from a table that is not there must not make one */
 		if (map_check(now, &e) < 0 || mapfile_begin(spec, &t->opt, &f, &e) < 0)
@@ -191,7 +191,7 @@ static int delete(struct tables *t, char *const *names, int n)
 			mapfile_abort(f);
 		}
 		map_free(now);
-		free((void *)(uintptr_t)spec);
+		free(spec);
 	}
 	return any ? 0 : 1;
 }
@@ -245,9 +245,9 @@ int tables_main(struct tables *t, int argc, char **argv)
 		status = show(t, argv + optind, argc - optind);
 	else
 		for (int i = optind; i < argc; i++) {
-			const char *spec = tables_spec(t, argv[i]);
+			char *spec = tables_spec(t, argv[i]);
 			tables_build(t, spec);
-			free((void *)(uintptr_t)spec);
+			free(spec);
 		}
 	config_free(t->cfg);
 	if (fflush(stdout) != 0 || ferror(stdout))

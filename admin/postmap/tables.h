@@ -26,8 +26,8 @@ void tables_fatal(const struct tables *t, const char *fmt, ...) PRINTF_LIKE(2, 3
 
 /* Read main.cf. */
 void tables_open_config(struct tables *t);
-/* "type:name" for NAME, with default_database_type when it has none; lives until the end. */
-const char *tables_spec(const struct tables *t, const char *name);
+/* "type:name" for NAME, with default_database_type when it has none; free() it. */
+char *tables_spec(const struct tables *t, const char *name);
 
 /* Make the table SPEC from its source, or add standard input to it. */
 void tables_build(struct tables *t, const char *spec);
