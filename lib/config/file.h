@@ -10,7 +10,7 @@
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
 
-/* Append the content of PATH, a regular file, to OUT. */
+/* Append the content of PATH, a regular file or /dev/null, to OUT. */
 MUST_USE int file_read(const char *path, struct buf *out, struct err *e);
 
 #endif

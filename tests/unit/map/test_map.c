@@ -150,6 +150,9 @@ static void expressions(UNUSED void **state)
 	expect(m, "zzz", NULL);
 	assert_true(map_is_pattern(m));
 	map_free(m);
+	m = map_open("regexp:/dev/null", 0);
+	expect(m, "x", NULL);
+	map_free(m);
 	m = map_open("regexp:{ {/x/ y z}, {/q/ w} }", 0);
 	expect(m, "x", "y z");
 	expect(m, "q", "w");
