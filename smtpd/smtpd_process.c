@@ -75,7 +75,9 @@ int smtpd_post_jail(struct server *s, UNUSED struct err *e)
 	p->cleanup = server_pool(s, p->core.cleanup_service_name, POOL_CLEANUP);
 	p->rewrite = server_pool(s, "rewrite", POOL_OTHERS);
 	p->dns = server_pool(s, "dns", POOL_OTHERS);
-	p->anvil = server_pool(s, "anvil", POOL_OTHERS);
+	/* one connection for as long as this process lives: with it end the counts of its clients */
+	p->anvil = server_pool(s, "anvil", 1);
+	ipc_pool_keep(p->anvil);
 	p->auth = server_pool(s, "auth", POOL_OTHERS);
 	p->rewriter = clnt_rewrite_new(p->rewrite);
 	return 0;

@@ -182,7 +182,7 @@ SubFolders Verbatim
 Channel all
 Far :far:
 Near :near:
-Patterns *
+Patterns * INBOX
 Create Both
 Expunge Both
 SyncState *

@@ -288,7 +288,7 @@ class Raw:
 
 def main():
     """unittest with an exit code for ctest: 77 when every test was skipped."""
-    result = unittest.main(exit=False, verbosity=2).result
+    result = unittest.main(exit=False, verbosity=2, warnings="ignore").result
     if not result.wasSuccessful():
         sys.exit(1)
     if result.testsRun and len(result.skipped) == result.testsRun:
