@@ -14,10 +14,16 @@ int cleanup_put(struct cleanup_mail *m, struct sv octets)
 	return 0;
 }
 
-/* Keep what fits below the ceiling; the excess of a field is dropped, as header_size_limit promises. */
-static void put_cut(struct buf *b, struct sv s)
+static size_t header_max(const struct cleanup_mail *m)
 {
-	size_t room = b->max > b->len + 1 ? b->max - b->len - 1 : 0;
+	return (size_t)m->c->core.header_size_limit;
+}
+
+/* Keep what fits below header_size_limit; the excess of a field is dropped, as the limit promises. The
+ * buffers are a little larger, so that a line end always fits behind. */
+static void put_cut(struct cleanup_mail *m, struct buf *b, struct sv s)
+{
+	size_t room = header_max(m) > b->len ? header_max(m) - b->len : 0;
 	(void)buf_put_sv(b, sv_upto(s, room));
 }
 
@@ -50,13 +56,14 @@ static void header_line_in(struct cleanup_mail *m, struct sv line)
 		return;
 	}
 	if ((line.p[0] == ' ' || line.p[0] == '\t') && m->field.len > 0) {
-		put_cut(&m->field, line);
+		put_cut(m, &m->field, line);
 		return;
 	}
 	if (flush_field(m) < 0)
 		return;
-	if (header_line(line, &name, &body) == 1) {
-		put_cut(&m->field, line);
+	/* what lies behind the limit does not decide: a line may come in pieces */
+	if (header_line(sv_upto(line, header_max(m)), &name, &body) == 1) {
+		put_cut(m, &m->field, line);
 		return;
 	}
 	/* text without an empty line before it: the header ends here for everybody who reads this later */
@@ -87,7 +94,7 @@ static size_t feed_header(struct cleanup_mail *m, struct sv octets)
 		header_line_in(m, sv_upto(octets, n));
 		return n;
 	}
-	size_t room = m->line.max - m->line.len - 1;
+	size_t room = header_max(m) - m->line.len;
 	if (n > room && room > 0) {
 		n = room;
 		lf = -1;
@@ -95,14 +102,14 @@ static size_t feed_header(struct cleanup_mail *m, struct sv octets)
 	if (room == 0) { /* a header line: its excess is dropped */
 		if (lf < 0)
 			return n;
-		m->line.p[m->line.len - 1] = '\n';
+		(void)buf_putc(&m->line, '\n');
 	} else {
 		(void)buf_put_sv(&m->line, sv_upto(octets, n));
 	}
 	if (lf >= 0) {
 		header_line_in(m, buf_sv(&m->line));
 		buf_reset(&m->line);
-	} else if (m->line.len + 1 >= m->line.max) {
+	} else if (m->line.len >= header_max(m)) {
 		spill_long_text(m);
 	}
 	return n;

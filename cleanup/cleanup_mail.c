@@ -104,8 +104,8 @@ int cleanup_mail_open(
 	m->privileged = privileged;
 	m->verdict = (struct cleanup_verdict){ .status = CLEANUP_COMMITTED, .code = 250, .dsn = "2.0.0" };
 	m->part = PART_HEADER;
-	buf_init(&m->line, header_max + 2);
-	buf_init(&m->field, header_max + 2);
+	buf_init(&m->line, header_max + 16);
+	buf_init(&m->field, header_max + 16);
 	buf_init(&m->scratch, 4 * header_max + 65536);
 	htab_init(&m->dups, (struct hash_seed){ 0, 0 });
 	queue_writer_init(&m->w, &m->c->queue, m->o.arrival_us);
