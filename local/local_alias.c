@@ -22,8 +22,8 @@ static struct sv at_domain(const struct local_rcpt *r, struct sv name)
  * A list has an owner: NAME's companion "owner-NAME" becomes the sender, so that bounces of members do
  * not reach the author. Mail without a sender keeps none. 0, or -1 with E.
  */
-static int owner_sender(
-	struct local_rcpt *r, struct sv name, struct buf *value, struct local_expansion *x, struct err *e)
+static int owner_sender(struct local_rcpt *r, struct sv name, struct buf *value,
+        struct local_expansion *x, struct err *e)
 {
 	bool special = sv_istarts(name, SV("owner-")) || sv_iends(name, SV("-request"));
 	x->sender = r->rq->sender;
@@ -40,10 +40,11 @@ static int owner_sender(
 	struct alias_list l;
 	struct err ignored = ERR_INIT;
 	if (alias_parse(buf_sv(value), ALIAS_RHS, "alias", 1, 2, r->rq->arena, &l, &ignored) == 1 &&
-		l.count == 1 && l.items[0].kind == ALIAS_ADDRESS) {
+	        l.count == 1 && l.items[0].kind == ALIAS_ADDRESS) {
 		struct sv local, domain;
-		x->sender = addr_split(l.items[0].text, &local, &domain) ? l.items[0].text
-									  : at_domain(r, l.items[0].text);
+		x->sender = addr_split(l.items[0].text, &local, &domain)
+		                    ? l.items[0].text
+		                    : at_domain(r, l.items[0].text);
 	}
 	return 0;
 }
@@ -54,13 +55,15 @@ static void deliver_alias(struct local_rcpt *r, struct sv name, struct buf *valu
 	struct deliver_request *rq = r->rq;
 	struct err e = ERR_INIT;
 	struct local_expansion x = { .written = arena_sv(rq->arena, buf_sv(value)) };
-	const char *source = arena_printf(rq->arena, "%s: alias \"%.*s\"", maps_last(r->local->aliases),
-		SV_ARG(name));
+	const char *source = arena_printf(
+	        rq->arena, "%s: alias \"%.*s\"", maps_last(r->local->aliases), SV_ARG(name));
 	struct alias_list list;
 	if (!source || !x.written.p)
 		err_set(&e, ERR_TEMP, "alias \"%.*s\" is too large", SV_ARG(name));
-	else if (alias_parse(x.written, ALIAS_RHS, source, 1, LOCAL_ITEMS_MAX, rq->arena, &list, &e) == 1 &&
-		local_expand(r, &list, name, source, &x, &e) == 0 && owner_sender(r, name, value, &x, &e) == 0) {
+	else if (alias_parse(x.written, ALIAS_RHS, source, 1, LOCAL_ITEMS_MAX, rq->arena, &list,
+	                 &e) == 1 &&
+	         local_expand(r, &list, name, source, &x, &e) == 0 &&
+	         owner_sender(r, name, value, &x, &e) == 0) {
 		struct clnt_auth_identity who;
 		int rc = x.self ? local_who(r, &who, &e) : 0;
 		if (rc >= 0) {

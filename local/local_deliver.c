@@ -20,12 +20,13 @@ static int take_apart(struct local *l, struct deliver_request *rq, size_t i, str
 		r->name = sv_from(r->name, 1);
 	}
 	char delim;
-	(void)addr_split_ext(r->name, l->core.recipient_delimiter, l->core.owner_request_special, &r->user,
-		&r->ext, &delim);
+	(void)addr_split_ext(r->name, l->core.recipient_delimiter, l->core.owner_request_special,
+	        &r->user, &r->ext, &delim);
 	return 0;
 }
 
-static void deliver_one(struct local *l, struct deliver_request *rq, size_t i, const struct local_loop *loop)
+static void deliver_one(
+        struct local *l, struct deliver_request *rq, size_t i, const struct local_loop *loop)
 {
 	struct local_rcpt r;
 	if (take_apart(l, rq, i, &r) < 0) {
@@ -34,7 +35,7 @@ static void deliver_one(struct local *l, struct deliver_request *rq, size_t i, c
 	}
 	if (local_loop_has(loop, r.address)) {
 		deliver_done(rq, i, DELIVER_BOUNCED, DSN(5, 4, 6), "mail forwarding loop for %.*s",
-			SV_ARG(r.address));
+		        SV_ARG(r.address));
 		return;
 	}
 	if (!r.plain && local_alias(&r) == 1)

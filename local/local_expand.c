@@ -14,7 +14,7 @@ static int is_own(const struct local_rcpt *r, struct sv address, struct sv own, 
 	bool has_domain = addr_split(address, &local, &domain);
 	if (!sv_ieq(local, own)) {
 		(void)addr_split_ext(local, r->local->core.recipient_delimiter,
-			r->local->core.owner_request_special, &user, &ext, &delim);
+		        r->local->core.owner_request_special, &user, &ext, &delim);
 		if (!sv_ieq(user, own))
 			return 0;
 	}
@@ -43,23 +43,25 @@ static struct sv complete(const struct local_rcpt *r, const struct alias_item *i
 	if (has_domain && !it->plain)
 		return it->text;
 	return sv_z(arena_printf(r->rq->arena, "%s%.*s@%.*s", mark, SV_ARG(local),
-		SV_ARG(has_domain ? domain : r->domain)));
+	        SV_ARG(has_domain ? domain : r->domain)));
 }
 
-int local_expand(const struct local_rcpt *r, const struct alias_list *l, struct sv own, const char *source,
-	struct local_expansion *out, struct err *e)
+int local_expand(const struct local_rcpt *r, const struct alias_list *l, struct sv own,
+        const char *source, struct local_expansion *out, struct err *e)
 {
 	int rc = 0;
 	struct htab seen; /* doubles are left out, as far as the limit goes */
 	htab_init(&seen, (struct hash_seed){ rand_u64(), rand_u64() });
-	out->addresses = arena_array(r->rq->arena, l->count ? l->count : 1, sizeof(*out->addresses));
+	out->addresses =
+	        arena_array(r->rq->arena, l->count ? l->count : 1, sizeof(*out->addresses));
 	if (!out->addresses)
 		rc = err_set(e, ERR_TEMP, "%s: too many members", source);
 	for (size_t i = 0; i < l->count && rc == 0; i++) {
 		const struct alias_item *it = &l->items[i];
 		if (it->kind != ALIAS_ADDRESS) {
-			rc = err_set(e, ERR_CONFIG, "%s, line %u: delivery to %s is not part of this version",
-				source, it->line, kind_name(it));
+			rc = err_set(e, ERR_CONFIG,
+			        "%s, line %u: delivery to %s is not part of this version", source,
+			        it->line, kind_name(it));
 			break;
 		}
 		int mine = is_own(r, it->text, own, e);
@@ -85,12 +87,13 @@ int local_expand(const struct local_rcpt *r, const struct alias_list *l, struct 
 }
 
 void local_fan_out(
-	struct local_rcpt *r, const struct clnt_auth_identity *who, const struct local_expansion *x)
+        struct local_rcpt *r, const struct clnt_auth_identity *who, const struct local_expansion *x)
 {
 	struct deliver_request *rq = r->rq;
 	struct deliver_outcome o = { .status = DELIVER_NONE };
 	if (x->self && !who) {
-		deliver_done(rq, r->i, DELIVER_BOUNCED, DSN(5, 1, 1), "unknown user: \"%.*s\"", SV_ARG(r->user));
+		deliver_done(rq, r->i, DELIVER_BOUNCED, DSN(5, 1, 1), "unknown user: \"%.*s\"",
+		        SV_ARG(r->user));
 		return;
 	}
 	if (x->self) {
@@ -103,7 +106,7 @@ void local_fan_out(
 	}
 	if (x->n == 0) {
 		deliver_done(rq, r->i, DELIVER_BOUNCED, DSN(5, 1, 1), "\"%.*s\" expands to nobody",
-			SV_ARG(r->name));
+		        SV_ARG(r->name));
 		return;
 	}
 	char id[LOCAL_ID_MAX];
@@ -115,6 +118,6 @@ void local_fan_out(
 	else if (rc == 0)
 		deliver_done(rq, r->i, DELIVER_BOUNCED, dsn, "forwarding: %s", e.text);
 	else
-		deliver_done(rq, r->i, DELIVER_SENT, DSN(2, 0, 0), "%s%sforwarded as %s", o.status ? o.text : "",
-			o.status ? ", " : "", id);
+		deliver_done(rq, r->i, DELIVER_SENT, DSN(2, 0, 0), "%s%sforwarded as %s",
+		        o.status ? o.text : "", o.status ? ", " : "", id);
 }

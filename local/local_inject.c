@@ -43,8 +43,8 @@ static int put_head(const struct local_rcpt *r, struct buf *out)
 	buf_init(&external, 2 * ADDR_MAX);
 	int rc = addr_quote(&external, r->address);
 	if (rc == 0)
-		rc = buf_printf(out, "Received: by %s (%s)\n\tid %.*s; ", l->core.myhostname, l->core.mail_name,
-			SV_ARG(r->rq->queue_id));
+		rc = buf_printf(out, "Received: by %s (%s)\n\tid %.*s; ", l->core.myhostname,
+		        l->core.mail_name, SV_ARG(r->rq->queue_id));
 	if (rc == 0)
 		rc = date_format(out, now, clock_tz_min(now));
 	if (rc == 0 && l->delivered_to_forward) {
@@ -62,22 +62,24 @@ static int send_content(const struct local_rcpt *r, struct clnt_cleanup *c, stru
 	struct buf head;
 	buf_init(&head, 8192);
 	int rc = put_head(r, &head);
-	rc = rc < 0 ? err_set(e, ERR_BUG, "header fields are too long") : clnt_cleanup_data(c, buf_sv(&head), e);
+	rc = rc < 0 ? err_set(e, ERR_BUG, "header fields are too long")
+	            : clnt_cleanup_data(c, buf_sv(&head), e);
 	buf_free(&head);
 	struct block_job j = { .fd = rq->fd, .p = mem_alloc(BLOCK) };
 	for (uint64_t done = 0; rc == 0 && done < rq->content_size; done += j.size) {
 		j.offset = rq->content_offset + done;
-		j.size = rq->content_size - done > BLOCK ? BLOCK : (size_t)(rq->content_size - done);
+		j.size =
+		        rq->content_size - done > BLOCK ? BLOCK : (size_t)(rq->content_size - done);
 		fiber_offload(FIBER_POOL_DURABLE, block_run, &j);
 		rc = j.rc < 0 ? err_sys(e, j.saved, "read of the queue file")
-			      : clnt_cleanup_data(c, sv_n(j.p, j.size), e);
+		              : clnt_cleanup_data(c, sv_n(j.p, j.size), e);
 	}
 	free(j.p);
 	return rc;
 }
 
-static int send_rcpts(const struct local_rcpt *r, const struct local_expansion *x, struct clnt_cleanup *c,
-	struct err *e)
+static int send_rcpts(const struct local_rcpt *r, const struct local_expansion *x,
+        struct clnt_cleanup *c, struct err *e)
 {
 	const struct deliver_rcpt *rcpt = &r->rq->rcpts[r->i];
 	for (size_t i = 0; i < x->n; i++) {
@@ -94,7 +96,7 @@ static int send_rcpts(const struct local_rcpt *r, const struct local_expansion *
 }
 
 int local_inject(const struct local_rcpt *r, const struct local_expansion *x, char id[LOCAL_ID_MAX],
-	struct dsn_code *dsn, struct err *e)
+        struct dsn_code *dsn, struct err *e)
 {
 	const struct deliver_request *rq = r->rq;
 	struct clnt_cleanup_open o = {

@@ -63,7 +63,9 @@ static void read_run(void *rec)
 
 int local_loop_read(const struct deliver_request *rq, struct local_loop *out, struct err *e)
 {
-	struct read_job j = { .fd = rq->fd, .offset = rq->content_offset, .size = LOCAL_HEADER_MAX };
+	struct read_job j = {
+		.fd = rq->fd, .offset = rq->content_offset, .size = LOCAL_HEADER_MAX
+	};
 	if (rq->content_size < j.size)
 		j.size = (size_t)rq->content_size;
 	j.text = mem_alloc(j.size + 1);

@@ -22,27 +22,30 @@ int local_who(const struct local_rcpt *r, struct clnt_auth_identity *out, struct
 	size_t n = 0;
 	const struct sv locals[] = { r->name, r->user };
 	for (size_t i = 0; i < (sv_empty(r->ext) ? 1u : 2u); i++) {
-		names[n++] = sv_z(arena_printf(a, "%.*s@%.*s", SV_ARG(locals[i]), SV_ARG(r->domain)));
+		names[n++] =
+		        sv_z(arena_printf(a, "%.*s@%.*s", SV_ARG(locals[i]), SV_ARG(r->domain)));
 		names[n++] = locals[i];
 	}
 	for (size_t i = 0; i < n; i++) {
-		int rc = clnt_auth_who(r->local->auth, names[i], a, out, fiber_deadline(AUTH_TIMEOUT_MS), e);
+		int rc = clnt_auth_who(
+		        r->local->auth, names[i], a, out, fiber_deadline(AUTH_TIMEOUT_MS), e);
 		if (rc != 0)
 			return rc;
 	}
 	return 0;
 }
 
-/* --- mailbox -------------------------------------------------------------------------------------------- */
+/* --- mailbox -------------------------------------------------- */
 
 /* mailbox_size_limit bounds each file of a Maildir. */
-static int size_limit(void *ctx, const struct deliver_request *rq, size_t rcpt, struct deliver_decision *out,
-	struct err *e)
+static int size_limit(void *ctx, const struct deliver_request *rq, size_t rcpt,
+        struct deliver_decision *out, struct err *e)
 {
 	const struct local *l = ctx;
 	(void)rcpt;
 	(void)e;
-	if (l->core.mailbox_size_limit > 0 && rq->content_size > (uint64_t)l->core.mailbox_size_limit) {
+	if (l->core.mailbox_size_limit > 0 &&
+	        rq->content_size > (uint64_t)l->core.mailbox_size_limit) {
 		out->verdict = DELIVER_REJECT;
 		out->dsn = DSN(5, 2, 3);
 		out->text = SV("message is larger than mailbox_size_limit");
@@ -51,25 +54,31 @@ static int size_limit(void *ctx, const struct deliver_request *rq, size_t rcpt, 
 }
 
 void local_mailbox(struct local_rcpt *r, const struct clnt_auth_identity *who, bool maybe_before,
-	struct deliver_outcome *out)
+        struct deliver_outcome *out)
 {
 	struct local *l = r->local;
 	if (who->uid != getuid()) {
 		/* no process of that user can be asked for: the admin must know */
 		log_warn("%.*s: <%.*s>: this process has uid %u, the mailbox belongs to uid %u",
-			SV_ARG(r->rq->queue_id), SV_ARG(r->address), (unsigned)getuid(), (unsigned)who->uid);
-		*out = (struct deliver_outcome){ .status = DELIVER_DEFERRED, .dsn = DSN(4, 3, 5),
+		        SV_ARG(r->rq->queue_id), SV_ARG(r->address), (unsigned)getuid(),
+		        (unsigned)who->uid);
+		*out = (struct deliver_outcome){ .status = DELIVER_DEFERRED,
+			.dsn = DSN(4, 3, 5),
 			.text = "the mailbox belongs to another system user" };
 		return;
 	}
 	struct sv mail = who->mail;
 	if (sv_empty(mail))
 		mail = sv_z(arena_printf(r->rq->arena, "maildir:%s",
-			*l->params.home_mailbox ? l->params.home_mailbox : "Maildir/"));
+		        *l->params.home_mailbox ? l->params.home_mailbox : "Maildir/"));
 	const struct deliver_decider deciders[] = { { "mailbox_size_limit", size_limit, l } };
 	struct deliver_mailbox m = {
 		.store = l->store,
-		.account = { .owner = who->name, .home = who->home, .mail = mail, .uid = who->uid, .create = true },
+		.account = { .owner = who->name,
+		        .home = who->home,
+		        .mail = mail,
+		        .uid = who->uid,
+		        .create = true },
 		.delivered_to = l->delivered_to_file ? r->address : SV_NONE,
 		.deciders = deciders,
 		.ndeciders = ARRAY_LEN(deciders),
@@ -77,11 +86,14 @@ void local_mailbox(struct local_rcpt *r, const struct clnt_auth_identity *who, b
 	};
 	struct sv redirect;
 	if (deliver_mailbox(r->rq, r->i, &m, out, &redirect) == 0)
-		*out = (struct deliver_outcome){ .status = DELIVER_DEFERRED, .dsn = DSN(4, 3, 0),
-			.text = "a filter wants to redirect the mail, which nothing here asks for" };
+		*out = (struct deliver_outcome){
+			.status = DELIVER_DEFERRED,
+			.dsn = DSN(4, 3, 0),
+			.text = "a filter wants to redirect the mail, which nothing here asks for"
+		};
 }
 
-/* --- .forward ------------------------------------------------------------------------------------------- */
+/* --- .forward -------------------------------------------------- */
 
 struct path_vars {
 	const struct local_rcpt *r;
@@ -114,8 +126,8 @@ static int lookup(void *arg, struct sv name, struct sv *out, struct err *e)
 	return 1;
 }
 
-int local_forward_path(const struct local_rcpt *r, const struct clnt_auth_identity *who, struct sv template,
-	struct buf *out, struct err *e)
+int local_forward_path(const struct local_rcpt *r, const struct clnt_auth_identity *who,
+        struct sv template, struct buf *out, struct err *e)
 {
 	struct path_vars v = { .r = r, .who = who };
 	/* what a stranger wrote in the address can never lead out of the directory */
@@ -140,11 +152,12 @@ int local_forward_read(const char *path, uid_t uid, struct buf *text, struct err
 	else if (!S_ISREG(st.st_mode))
 		rc = err_set(e, ERR_CONFIG, "%s: not a regular file", path);
 	else if (st.st_uid != uid && st.st_uid != 0)
-		rc = err_set(e, ERR_CONFIG, "%s: owned by uid %u, must belong to uid %u or root", path,
-			(unsigned)st.st_uid, (unsigned)uid);
+		rc = err_set(e, ERR_CONFIG, "%s: owned by uid %u, must belong to uid %u or root",
+		        path, (unsigned)st.st_uid, (unsigned)uid);
 	else if (st.st_mode & 022)
-		rc = err_set(e, ERR_CONFIG, "%s: writable by group or others (mode %04o): chmod go-w %s", path,
-			(unsigned)(st.st_mode & 07777), path);
+		rc = err_set(e, ERR_CONFIG,
+		        "%s: writable by group or others (mode %04o): chmod go-w %s", path,
+		        (unsigned)(st.st_mode & 07777), path);
 	else if (st.st_size > (off_t)LOCAL_FORWARD_MAX)
 		rc = err_set(e, ERR_CONFIG, "%s: larger than %u octets", path, LOCAL_FORWARD_MAX);
 	while (rc == 1) {
@@ -176,8 +189,8 @@ static void forward_run(void *rec)
 }
 
 /* The first file of forward_path that exists. 1 with text and name, 0, -1. */
-static int find_forward(const struct local_rcpt *r, const struct clnt_auth_identity *who, struct buf *text,
-	const char **name, struct err *e)
+static int find_forward(const struct local_rcpt *r, const struct clnt_auth_identity *who,
+        struct buf *text, const char **name, struct err *e)
 {
 	struct sv list = sv_z(r->local->params.forward_path);
 	while (!sv_empty(list)) {
@@ -187,7 +200,9 @@ static int find_forward(const struct local_rcpt *r, const struct clnt_auth_ident
 		int rc = sv_empty(word) ? 0 : local_forward_path(r, who, word, &path, e);
 		if (rc == 1 && path.len > 0) {
 			*name = arena_strdup(r->rq->arena, buf_sv(&path));
-			struct forward_job j = { .path = buf_z(&path), .uid = who->uid, .text = text };
+			struct forward_job j = {
+				.path = buf_z(&path), .uid = who->uid, .text = text
+			};
 			fiber_offload(FIBER_POOL_LOOKUP, forward_run, &j);
 			rc = j.rc;
 			if (rc < 0)
@@ -201,8 +216,8 @@ static int find_forward(const struct local_rcpt *r, const struct clnt_auth_ident
 }
 
 /* 1 there is a .forward that says something else than "keep it", and X tells what; 0; -1 with E. */
-static int forward(struct local_rcpt *r, const struct clnt_auth_identity *who, struct local_expansion *x,
-	struct err *e)
+static int forward(struct local_rcpt *r, const struct clnt_auth_identity *who,
+        struct local_expansion *x, struct err *e)
 {
 	struct buf text;
 	buf_init(&text, LOCAL_FORWARD_MAX + 8192);
@@ -215,7 +230,8 @@ static int forward(struct local_rcpt *r, const struct clnt_auth_identity *who, s
 		if (!name || !x->written.p)
 			rc = err_set(e, ERR_TEMP, ".forward is too large");
 		else
-			rc = alias_parse(x->written, ALIAS_LINES, name, 1, LOCAL_ITEMS_MAX, r->rq->arena, &list, e);
+			rc = alias_parse(x->written, ALIAS_LINES, name, 1, LOCAL_ITEMS_MAX,
+			        r->rq->arena, &list, e);
 	}
 	if (rc == 1)
 		rc = list.count == 0 ? 0 : local_expand(r, &list, r->user, name, x, e) < 0 ? -1 : 1;
@@ -223,7 +239,7 @@ static int forward(struct local_rcpt *r, const struct clnt_auth_identity *who, s
 	return rc;
 }
 
-/* --- nobody --------------------------------------------------------------------------------------------- */
+/* --- nobody -------------------------------------------------- */
 
 static void unknown(struct local_rcpt *r)
 {
@@ -235,15 +251,16 @@ static void unknown(struct local_rcpt *r)
 		struct sv address = arena_sv(r->rq->arena, buf_sv(&to));
 		if (sv_chr(address, '@') < 0)
 			address = sv_z(arena_printf(
-				r->rq->arena, "%.*s@%.*s", SV_ARG(address), SV_ARG(r->domain)));
-		struct local_expansion x = { .addresses = &address, .n = 1, .written = address,
-			.sender = r->rq->sender };
+			        r->rq->arena, "%.*s@%.*s", SV_ARG(address), SV_ARG(r->domain)));
+		struct local_expansion x = {
+			.addresses = &address, .n = 1, .written = address, .sender = r->rq->sender
+		};
 		local_fan_out(r, NULL, &x);
 	} else if (e.cls != ERR_NONE) {
 		deliver_failed(r->rq, r->i, DSN(4, 3, 5), "luser_relay", &e);
 	} else {
 		deliver_done(r->rq, r->i, DELIVER_BOUNCED, DSN(5, 1, 1), "unknown user: \"%.*s\"",
-			SV_ARG(r->user));
+		        SV_ARG(r->user));
 	}
 	buf_free(&to);
 }

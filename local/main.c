@@ -22,7 +22,7 @@ static int pre_jail(struct server *s, struct err *e)
 	const struct config *cfg = server_config(s);
 	server_set_state(s, l);
 	if (params_core_load(cfg, &l->core, e) < 0 || params_local_load(cfg, &l->params, e) < 0 ||
-		params_store_load(cfg, &l->store_params, e) < 0)
+	        params_store_load(cfg, &l->store_params, e) < 0)
 		return -1;
 	l->delivered_to_file = listed(l->params.prepend_delivered_header, "file");
 	l->delivered_to_forward = listed(l->params.prepend_delivered_header, "forward");
@@ -41,8 +41,8 @@ static int post_jail(struct server *s, struct err *e)
 	l->auth = server_pool(s, "auth", 8);
 	l->cleanup = server_pool(s, l->core.cleanup_service_name, 20);
 	l->store = store_new(&(struct store_options){
-		.host = l->core.myhostname,
-		.index_dir = l->store_params.mail_index_dir,
+	        .host = l->core.myhostname,
+	        .index_dir = l->store_params.mail_index_dir,
 	});
 	return 0;
 }

@@ -78,11 +78,14 @@ static void record_result(struct deliver_request *rq, const struct deliver_rcpt 
 		log_warn("%.*s: done-log: %s", SV_ARG(rq->queue_id), e.text);
 }
 
-static void finish(struct deliver_request *rq, size_t i, enum deliver_status status, struct dsn_code dsn)
+static void finish(
+        struct deliver_request *rq, size_t i, enum deliver_status status, struct dsn_code dsn)
 {
 	struct deliver_rcpt *r = &rq->rcpts[i];
-	static const unsigned classes[] = {
-		[DELIVER_NONE] = 4, [DELIVER_SENT] = 2, [DELIVER_DEFERRED] = 4, [DELIVER_BOUNCED] = 5 };
+	static const unsigned classes[] = { [DELIVER_NONE] = 4,
+		[DELIVER_SENT] = 2,
+		[DELIVER_DEFERRED] = 4,
+		[DELIVER_BOUNCED] = 5 };
 	r->status = status == DELIVER_NONE ? DELIVER_DEFERRED : status;
 	r->dsn = dsn_with_class(dsn, classes[r->status]);
 	struct deliver_times t = {
@@ -100,8 +103,8 @@ static void finish(struct deliver_request *rq, size_t i, enum deliver_status sta
 	buf_free(&line);
 }
 
-void deliver_done(struct deliver_request *rq, size_t i, enum deliver_status status, struct dsn_code dsn,
-	const char *fmt, ...)
+void deliver_done(struct deliver_request *rq, size_t i, enum deliver_status status,
+        struct dsn_code dsn, const char *fmt, ...)
 {
 	struct deliver_rcpt *r = &rq->rcpts[i];
 	if (r->status != DELIVER_NONE)
@@ -122,7 +125,7 @@ void deliver_done(struct deliver_request *rq, size_t i, enum deliver_status stat
 }
 
 void deliver_failed(struct deliver_request *rq, size_t i, struct dsn_code dsn, const char *prefix,
-	const struct err *e)
+        const struct err *e)
 {
 	if (e->cls == ERR_CONFIG || e->cls == ERR_BUG)
 		log_warn("%.*s: %s: %s", SV_ARG(rq->queue_id), prefix, e->text);
@@ -130,11 +133,13 @@ void deliver_failed(struct deliver_request *rq, size_t i, struct dsn_code dsn, c
 }
 
 /* Parallel lists of a decoded message into rq->rcpts. 0, or -1 with E. */
-static int take_rcpts(const struct msg_deliver_request *m, struct deliver_request *rq, struct err *e)
+static int take_rcpts(
+        const struct msg_deliver_request *m, struct deliver_request *rq, struct err *e)
 {
 	size_t n = m->offsets.n;
 	if (n == 0 || m->recipients.n != n || (m->originals.n != n && m->originals.n != 0) ||
-		(m->orcpts.n != n && m->orcpts.n != 0) || (m->notifies.n != n && m->notifies.n != 0))
+	        (m->orcpts.n != n && m->orcpts.n != 0) ||
+	        (m->notifies.n != n && m->notifies.n != 0))
 		return err_set(e, ERR_BUG, "lists of recipients differ in length");
 	rq->rcpts = arena_array(rq->arena, n, sizeof(*rq->rcpts));
 	if (!rq->rcpts)
@@ -151,7 +156,8 @@ static int take_rcpts(const struct msg_deliver_request *m, struct deliver_reques
 	return 0;
 }
 
-static int take_request(const struct msg_deliver_request *m, struct deliver_request *rq, struct err *e)
+static int take_request(
+        const struct msg_deliver_request *m, struct deliver_request *rq, struct err *e)
 {
 	rq->queue_id = m->queue_id;
 	rq->nonce = m->nonce;
@@ -204,12 +210,13 @@ static int answer(struct deliver_request *rq, uint32_t request_id, struct err *e
 	}
 	if (a->exhausted)
 		return err_set(e, ERR_TEMP, "too many recipients to answer");
-	return msg_deliver_results_send(rq->state->conn, &m, request_id, NULL, 0,
-		fiber_deadline(ANSWER_TIMEOUT_MS), e);
+	return msg_deliver_results_send(
+	        rq->state->conn, &m, request_id, NULL, 0, fiber_deadline(ANSWER_TIMEOUT_MS), e);
 }
 
 /* One request, from the frame to the answer. 0, or -1 with E: the connection ends. */
-static int serve_one(struct deliver_state *st, struct ipc_frame *f, struct arena *arena, struct err *e)
+static int serve_one(
+        struct deliver_state *st, struct ipc_frame *f, struct arena *arena, struct err *e)
 {
 	struct msg_deliver_request m;
 	if (f->protocol != MSG_deliver_PROTOCOL || f->type != MSG_deliver_request)
@@ -233,9 +240,9 @@ static int serve_one(struct deliver_state *st, struct ipc_frame *f, struct arena
 		for (size_t i = 0; i < rq.nrcpts; i++)
 			if (rq.rcpts[i].status == DELIVER_NONE) {
 				log_warn("%.*s: no result for <%.*s>", SV_ARG(rq.queue_id),
-					SV_ARG(rq.rcpts[i].recipient));
+				        SV_ARG(rq.rcpts[i].recipient));
 				deliver_done(&rq, i, DELIVER_DEFERRED, DSN(4, 3, 0),
-					"internal error: delivery ended without a result");
+				        "internal error: delivery ended without a result");
 			}
 		rc = answer(&rq, f->request_id, e);
 	}
@@ -245,8 +252,8 @@ static int serve_one(struct deliver_state *st, struct ipc_frame *f, struct arena
 }
 
 /* The next request. As ipc_recv(). */
-static int next_request(struct deliver_state *st, const struct deliver_wait *wait, struct ipc_frame *f,
-	struct err *e)
+static int next_request(struct deliver_state *st, const struct deliver_wait *wait,
+        struct ipc_frame *f, struct err *e)
 {
 	if (wait)
 		wait->idle(wait->arg, true);
@@ -257,9 +264,11 @@ static int next_request(struct deliver_state *st, const struct deliver_wait *wai
 }
 
 void deliver_serve_wait(int fd, struct arena *arena, const struct deliver_agent *agent, void *ctx,
-	const struct deliver_wait *wait)
+        const struct deliver_wait *wait)
 {
-	struct deliver_state st = { .agent = agent, .ctx = ctx, .conn = ipc_conn_new(fd), .done_log = -1 };
+	struct deliver_state st = {
+		.agent = agent, .ctx = ctx, .conn = ipc_conn_new(fd), .done_log = -1
+	};
 	struct ipc_frame f;
 	struct err e = ERR_INIT;
 	int rc;

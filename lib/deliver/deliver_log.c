@@ -32,8 +32,8 @@ const char *deliver_status_name(enum deliver_status s)
 	return "deferred";
 }
 
-void deliver_log_line(struct buf *out, struct sv queue_id, const struct deliver_rcpt *r, const char *relay,
-	const struct deliver_times *t)
+void deliver_log_line(struct buf *out, struct sv queue_id, const struct deliver_rcpt *r,
+        const char *relay, const struct deliver_times *t)
 {
 	char code[DSN_TEXT_MAX];
 	(void)buf_printf(out, "%.*s: to=<%.*s>, ", SV_ARG(queue_id), SV_ARG(r->recipient));
@@ -49,5 +49,5 @@ void deliver_log_line(struct buf *out, struct sv queue_id, const struct deliver_
 		deliver_seconds(out, parts[i]);
 	}
 	(void)buf_printf(out, ", dsn=%s, status=%s (%.*s)", dsn_format(r->dsn, code),
-		deliver_status_name(r->status), SV_ARG(r->text));
+	        deliver_status_name(r->status), SV_ARG(r->text));
 }

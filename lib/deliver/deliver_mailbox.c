@@ -44,7 +44,7 @@ int deliver_head(struct buf *out, struct sv sender, struct sv original, struct s
 }
 
 static void outcome(struct deliver_outcome *out, enum deliver_status status, struct dsn_code dsn,
-	const char *text, const char *detail)
+        const char *text, const char *detail)
 {
 	out->status = status;
 	out->dsn = dsn;
@@ -52,7 +52,8 @@ static void outcome(struct deliver_outcome *out, enum deliver_status status, str
 }
 
 /* The text and code of a store error: all of them defer. */
-static void defer_store(const struct deliver_request *rq, const struct err *e, struct deliver_outcome *out)
+static void defer_store(
+        const struct deliver_request *rq, const struct err *e, struct deliver_outcome *out)
 {
 	struct dsn_code dsn = DSN(4, 3, 0);
 	const char *what = "mailbox";
@@ -70,9 +71,7 @@ static void defer_store(const struct deliver_request *rq, const struct err *e, s
 	case EROFS:
 	case ENOENT:
 	case ENOTDIR:
-	case ETIMEDOUT:
-		dsn = DSN(4, 2, 0);
-		break;
+	case ETIMEDOUT: dsn = DSN(4, 2, 0); break;
 	default: break;
 	}
 	if (e->sys_errno != EDQUOT)
@@ -82,7 +81,7 @@ static void defer_store(const struct deliver_request *rq, const struct err *e, s
 
 /* Ask the deciders. 1 deliver to *ID, 0 redirect, -1 *OUT is set. */
 static int decide(struct deliver_request *rq, size_t i, const struct deliver_mailbox *m,
-	struct store_mailbox_id *id, struct deliver_outcome *out, struct sv *redirect)
+        struct store_mailbox_id *id, struct deliver_outcome *out, struct sv *redirect)
 {
 	for (size_t k = 0; k < m->ndeciders; k++) {
 		struct deliver_decision d = { .verdict = DELIVER_KEEP, .dsn = DSN(5, 7, 1) };
@@ -107,8 +106,8 @@ static int decide(struct deliver_request *rq, size_t i, const struct deliver_mai
 }
 
 /* The name that goes into the delivery key: whose mailbox, which one. */
-static struct store_key key_of(const struct deliver_request *rq, size_t i, const struct store_account *a,
-	struct store_mailbox_id id)
+static struct store_key key_of(const struct deliver_request *rq, size_t i,
+        const struct store_account *a, struct store_mailbox_id id)
 {
 	struct buf final;
 	buf_init(&final, HEAD_MAX);
@@ -119,7 +118,8 @@ static struct store_key key_of(const struct deliver_request *rq, size_t i, const
 }
 
 static int write_mail(struct deliver_request *rq, size_t i, const struct deliver_mailbox *m,
-	struct store_account *a, struct store_mailbox_id id, enum store_delivered *how, struct err *e)
+        struct store_account *a, struct store_mailbox_id id, enum store_delivered *how,
+        struct err *e)
 {
 	const struct deliver_rcpt *r = &rq->rcpts[i];
 	struct buf head;
@@ -132,7 +132,7 @@ static int write_mail(struct deliver_request *rq, size_t i, const struct deliver
 	struct store_delivery d = {
 		.key = key_of(rq, i, a, id),
 		.maybe_before = m->maybe_before ||
-			(rq->flags & (DELIVER_MAYBE_BEFORE | DELIVER_REINJECTED)) != 0,
+		                (rq->flags & (DELIVER_MAYBE_BEFORE | DELIVER_REINJECTED)) != 0,
 		.arrival_s = rq->arrival_us / 1000000,
 		.head = buf_sv(&head),
 		.fd = rq->fd,
@@ -142,7 +142,7 @@ static int write_mail(struct deliver_request *rq, size_t i, const struct deliver
 	int rc = store_deliver(a, id, &d, how, e);
 	if (rc == 0 && !store_name_is_inbox(id.name)) {
 		log_warn("%.*s: mailbox \"%.*s\" does not exist: delivered to INBOX",
-			SV_ARG(rq->queue_id), SV_ARG(id.name));
+		        SV_ARG(rq->queue_id), SV_ARG(id.name));
 		d.key = key_of(rq, i, a, store_inbox());
 		rc = store_deliver(a, store_inbox(), &d, how, e);
 	}
@@ -153,7 +153,7 @@ static int write_mail(struct deliver_request *rq, size_t i, const struct deliver
 }
 
 int deliver_mailbox(struct deliver_request *rq, size_t i, const struct deliver_mailbox *m,
-	struct deliver_outcome *out, struct sv *redirect)
+        struct deliver_outcome *out, struct sv *redirect)
 {
 	struct store_mailbox_id id = store_inbox();
 	int rc = decide(rq, i, m, &id, out, redirect);
@@ -172,7 +172,8 @@ int deliver_mailbox(struct deliver_request *rq, size_t i, const struct deliver_m
 		defer_store(rq, &e, out);
 	else
 		outcome(out, DELIVER_SENT, DSN(2, 0, 0),
-			how == STORE_DELIVERED_BEFORE ? "delivered to maildir before"
-						      : "delivered to maildir", "");
+		        how == STORE_DELIVERED_BEFORE ? "delivered to maildir before"
+		                                      : "delivered to maildir",
+		        "");
 	return 1;
 }

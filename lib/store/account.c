@@ -57,14 +57,14 @@ int account_mail_path(struct sv mail, struct sv home, struct buf *out, struct er
 {
 	if (!sv_starts(mail, SV("maildir:")))
 		return err_set(e, ERR_CONFIG, "mail location \"%.*s\": only maildir:PATH is known",
-			SV_ARG(mail));
+		        SV_ARG(mail));
 	struct sv path = sv_from(mail, 8);
 	if (sv_starts(path, SV("~/")))
 		path = sv_from(path, 2);
 	bool absolute = path.len > 0 && path.p[0] == '/';
 	if (!absolute && (home.len == 0 || home.p[0] != '/'))
-		return err_set(e, ERR_CONFIG, "mail location \"%.*s\": not absolute and no home directory",
-			SV_ARG(mail));
+		return err_set(e, ERR_CONFIG,
+		        "mail location \"%.*s\": not absolute and no home directory", SV_ARG(mail));
 	if (!absolute && (buf_put_sv(out, home) < 0 || buf_putc(out, '/') < 0))
 		return err_set(e, ERR_CONFIG, "mail location is too long");
 	if (buf_put_sv(out, path) < 0)
@@ -100,7 +100,8 @@ static struct store_index *new_index(const struct store *s, const char *path)
 	buf_init(&dir, 8000);
 	struct hash_seed fixed = { 1, 2 };
 	if (s->index_dir)
-		(void)buf_printf(&dir, "%s/%016" PRIx64, s->index_dir, hash_sip(fixed, path, strlen(path)));
+		(void)buf_printf(
+		        &dir, "%s/%016" PRIx64, s->index_dir, hash_sip(fixed, path, strlen(path)));
 	else
 		(void)buf_printf(&dir, "%s/merpati.index", path);
 	struct store_index *ix = index_new(buf_z(&dir));
@@ -109,7 +110,7 @@ static struct store_index *new_index(const struct store *s, const char *path)
 }
 
 int store_account_open(struct store *s, const struct store_account_def *def,
-	struct store_account **out, struct err *e)
+        struct store_account **out, struct err *e)
 {
 	struct buf path;
 	buf_init(&path, 4000);
@@ -119,7 +120,9 @@ int store_account_open(struct store *s, const struct store_account_def *def,
 	}
 	struct store_account *a = htab_get(&s->accounts, buf_sv(&path));
 	if (!a) {
-		struct root_job j = { .path = buf_z(&path), .uid = def->uid, .create = def->create };
+		struct root_job j = {
+			.path = buf_z(&path), .uid = def->uid, .create = def->create
+		};
 		fiber_offload(FIBER_POOL_DURABLE, root_run, &j);
 		if (j.rc != 1) {
 			buf_free(&path);

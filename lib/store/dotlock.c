@@ -15,6 +15,7 @@
 #include "lib/sys/sys.h"
 
 #define POLL_MIN_MS 2
+#define EMPTY_S     2 /* its maker died before it could write down who it is */
 #define POLL_MAX_MS 50
 
 static void host_name(char out[65])
@@ -45,6 +46,7 @@ static int try_create(struct dotlock *l, const char *path, struct err *e)
 	}
 	l->dev = st.st_dev;
 	l->ino = st.st_ino;
+	l->made = st.st_ctim;
 	sys_close(fd);
 	return 1;
 }
@@ -77,8 +79,9 @@ static void break_if_stale(struct dotlock *l, const char *path)
 	sys_close(fd);
 	if (n < 0 || rc < 0)
 		return;
-	int64_t age = clock_wall_s() - (int64_t)(st.st_mtime > st.st_ctime ? st.st_mtime : st.st_ctime);
-	if (!owner_is_dead(sv_n(text, (size_t)n)) && age < DOTLOCK_STALE_S)
+	int64_t age =
+	        clock_wall_s() - (int64_t)(st.st_mtime > st.st_ctime ? st.st_mtime : st.st_ctime);
+	if (!owner_is_dead(sv_n(text, (size_t)n)) && age < (n == 0 ? EMPTY_S : DOTLOCK_STALE_S))
 		return;
 	char aside[128];
 	(void)snprintf(aside, sizeof(aside), "%s.%016" PRIx64, l->name, rand_u64());
@@ -92,7 +95,7 @@ static void break_if_stale(struct dotlock *l, const char *path)
 }
 
 int dotlock_take(struct dotlock *l, int dir, const char *path, const char *name, int64_t timeout_ms,
-	struct err *e)
+        struct err *e)
 {
 	*l = (struct dotlock){ .dir = dir, .name = name };
 	int64_t end = clock_mono_ms() + timeout_ms;
@@ -114,7 +117,8 @@ bool dotlock_held(const struct dotlock *l)
 {
 	struct stat st;
 	return sys_fstatat(l->dir, l->name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_dev == l->dev &&
-		st.st_ino == l->ino;
+	       st.st_ino == l->ino && st.st_ctim.tv_sec == l->made.tv_sec &&
+	       st.st_ctim.tv_nsec == l->made.tv_nsec;
 }
 
 void dotlock_drop(struct dotlock *l)

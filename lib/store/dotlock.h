@@ -12,6 +12,7 @@
 #define STORE_DOTLOCK_H
 
 #include <sys/types.h>
+#include <time.h>
 
 #include "lib/base/err.h"
 
@@ -22,6 +23,7 @@ struct dotlock {
 	const char *name; /* static text: "dovecot-uidlist.lock" */
 	dev_t dev;
 	ino_t ino;
+	struct timespec made; /* inode numbers come back soon: the time tells one lock from the next */
 };
 
 /* PATH names the directory in messages. */

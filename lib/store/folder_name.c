@@ -20,7 +20,8 @@ int store_name_check(struct sv name, struct err *e)
 	if (name.len == 0)
 		return err_set(e, ERR_PERM, "mailbox name is empty");
 	if (name.len > STORE_NAME_MAX)
-		return err_set(e, ERR_PERM, "mailbox name is longer than %d octets", STORE_NAME_MAX);
+		return err_set(
+		        e, ERR_PERM, "mailbox name is longer than %d octets", STORE_NAME_MAX);
 	if (name.p[0] == '~')
 		return err_set(e, ERR_PERM, "mailbox name starts with '~'");
 	char before = STORE_SEPARATOR;
@@ -67,5 +68,5 @@ int folder_name_of(struct sv dir, struct sv *name)
 bool folder_is_child(struct sv child, struct sv parent)
 {
 	return child.len > parent.len + 1 && sv_starts(child, parent) &&
-		child.p[parent.len] == STORE_SEPARATOR;
+	       child.p[parent.len] == STORE_SEPARATOR;
 }

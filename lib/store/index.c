@@ -81,9 +81,10 @@ static void remove_files(const struct store_index *ix, const char *why)
 /* Codes that tell of the file, not of the moment. */
 static bool is_damage(int rc)
 {
-	return rc == MDB_CORRUPTED || rc == MDB_INVALID || rc == MDB_VERSION_MISMATCH || rc == MDB_PANIC ||
-		rc == MDB_PAGE_NOTFOUND || rc == MDB_BAD_TXN || rc == MDB_INCOMPATIBLE || rc == MDB_BAD_DBI ||
-		rc == MDB_BAD_VALSIZE || rc == MDB_CURSOR_FULL || rc == MDB_PAGE_FULL;
+	return rc == MDB_CORRUPTED || rc == MDB_INVALID || rc == MDB_VERSION_MISMATCH ||
+	       rc == MDB_PANIC || rc == MDB_PAGE_NOTFOUND || rc == MDB_BAD_TXN ||
+	       rc == MDB_INCOMPATIBLE || rc == MDB_BAD_DBI || rc == MDB_BAD_VALSIZE ||
+	       rc == MDB_CURSOR_FULL || rc == MDB_PAGE_FULL;
 }
 
 /* A data file shorter than its last page would end the process at the first touch (SIGBUS). */
@@ -95,7 +96,7 @@ static int check_length(const struct store_index *ix)
 	char path[4200];
 	path_of(ix, "data.mdb", path);
 	if (mdb_env_info(ix->env, &info) != 0 || mdb_env_stat(ix->env, &stat) != 0 ||
-		sys_fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
+	        sys_fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
 		return MDB_CORRUPTED;
 	uint64_t need = ((uint64_t)info.me_last_pgno + 1) * stat.ms_psize;
 	return (uint64_t)st.st_size < need ? MDB_CORRUPTED : 0;
@@ -137,9 +138,10 @@ static int open_once(struct store_index *ix)
 	if (rc)
 		return rc;
 	if ((rc = mdb_env_set_mapsize(ix->env, ix->map_size)) == 0 &&
-		(rc = mdb_env_set_maxreaders(ix->env, READERS_MAX)) == 0 &&
-		(rc = mdb_env_open(ix->env, ix->dir, MDB_NOTLS | MDB_NOMETASYNC | MDB_NORDAHEAD, 0600)) == 0 &&
-		(rc = mdb_reader_check(ix->env, &dead)) == 0 && (rc = check_length(ix)) == 0)
+	        (rc = mdb_env_set_maxreaders(ix->env, READERS_MAX)) == 0 &&
+	        (rc = mdb_env_open(ix->env, ix->dir, MDB_NOTLS | MDB_NOMETASYNC | MDB_NORDAHEAD,
+	                 0600)) == 0 &&
+	        (rc = mdb_reader_check(ix->env, &dead)) == 0 && (rc = check_length(ix)) == 0)
 		rc = check_meta(ix);
 	if (rc)
 		close_env(ix);
@@ -169,7 +171,7 @@ static int ready(struct store_index *ix)
 	return -1;
 }
 
-/* --- transactions ------------------------------------------------------------------------------------------ */
+/* --- transactions -------------------------------------------------- */
 
 typedef int (*txn_fn)(struct store_index *ix, MDB_txn *txn, void *arg);
 
@@ -259,7 +261,8 @@ static int put(struct store_index *ix, MDB_txn *txn, const struct index_key *key
 	return rc;
 }
 
-static int put_numbers(struct store_index *ix, MDB_txn *txn, const struct index_key *key, uint64_t a, uint64_t b)
+static int put_numbers(
+        struct store_index *ix, MDB_txn *txn, const struct index_key *key, uint64_t a, uint64_t b)
 {
 	unsigned char octets[16];
 	index_numbers_put(octets, a, b);
@@ -276,7 +279,8 @@ static int del_prefix(struct store_index *ix, MDB_txn *txn, const struct index_k
 	if (rc)
 		return rc;
 	rc = mdb_cursor_get(c, &k, &v, MDB_SET_RANGE);
-	while (rc == 0 && k.mv_size >= prefix->len && memcmp(k.mv_data, prefix->octets, prefix->len) == 0) {
+	while (rc == 0 && k.mv_size >= prefix->len &&
+	        memcmp(k.mv_data, prefix->octets, prefix->len) == 0) {
 		rc = mdb_cursor_del(c, 0);
 		if (rc == 0)
 			rc = mdb_cursor_get(c, &k, &v, MDB_NEXT);
@@ -285,7 +289,7 @@ static int del_prefix(struct store_index *ix, MDB_txn *txn, const struct index_k
 	return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-/* --- mailboxes ------------------------------------------------------------------------------------------------ */
+/* --- mailboxes -------------------------------------------------- */
 
 struct box_arg {
 	const struct index_guid *g;
@@ -311,7 +315,8 @@ static int box_write(struct store_index *ix, MDB_txn *txn, void *arg)
 	struct index_key key = index_key_box(b->g);
 	int rc = 0;
 	if (b->had_validity != 0 && b->had_validity != b->uidvalidity) {
-		struct index_key sizes = index_key_mail(INDEX_SIZE, b->g, 0), parts = index_key_mail(INDEX_CACHE, b->g, 0);
+		struct index_key sizes = index_key_mail(INDEX_SIZE, b->g, 0),
+		                 parts = index_key_mail(INDEX_CACHE, b->g, 0);
 		sizes.len -= 4;
 		parts.len -= 4;
 		rc = del_prefix(ix, txn, &sizes);
@@ -321,7 +326,8 @@ static int box_write(struct store_index *ix, MDB_txn *txn, void *arg)
 	return rc ? rc : put_numbers(ix, txn, &key, b->uidvalidity, b->nextuid);
 }
 
-int index_box_check(struct store_index *ix, const struct index_guid *g, uint32_t uidvalidity, uint32_t *nextuid)
+int index_box_check(
+        struct store_index *ix, const struct index_guid *g, uint32_t uidvalidity, uint32_t *nextuid)
 {
 	struct box_arg b = { .g = g, .uidvalidity = uidvalidity, .nextuid = *nextuid };
 	if (run(ix, MDB_RDONLY, box_read, &b) < 0)
@@ -334,7 +340,7 @@ int index_box_check(struct store_index *ix, const struct index_guid *g, uint32_t
 	return run(ix, 0, box_write, &b);
 }
 
-/* --- sizes, parts -------------------------------------------------------------------------------------------- */
+/* --- sizes, parts -------------------------------------------------- */
 
 struct many_arg {
 	const struct index_guid *g;
@@ -353,7 +359,8 @@ static int sizes_read(struct store_index *ix, MDB_txn *txn, void *arg)
 		int rc = get(ix, txn, &key, &payload);
 		if (rc)
 			return rc;
-		if (!payload.p || index_numbers_get(payload, &m->sizes[i].size, &m->sizes[i].vsize) < 0)
+		if (!payload.p ||
+		        index_numbers_get(payload, &m->sizes[i].size, &m->sizes[i].vsize) < 0)
 			m->sizes[i].size = m->sizes[i].vsize = 0;
 	}
 	return 0;
@@ -370,13 +377,15 @@ static int sizes_write(struct store_index *ix, MDB_txn *txn, void *arg)
 	return rc;
 }
 
-int index_sizes_get(struct store_index *ix, const struct index_guid *g, struct index_size *v, size_t n)
+int index_sizes_get(
+        struct store_index *ix, const struct index_guid *g, struct index_size *v, size_t n)
 {
 	struct many_arg m = { .g = g, .sizes = v, .n = n };
 	return n == 0 ? 1 : run(ix, MDB_RDONLY, sizes_read, &m);
 }
 
-int index_sizes_put(struct store_index *ix, const struct index_guid *g, const struct index_size *v, size_t n)
+int index_sizes_put(
+        struct store_index *ix, const struct index_guid *g, const struct index_size *v, size_t n)
 {
 	struct index_size *copy = mem_array(n ? n : 1, sizeof(*copy));
 	memcpy(copy, v, n * sizeof(*copy));
@@ -411,8 +420,8 @@ static int parts_write(struct store_index *ix, MDB_txn *txn, void *arg)
 	return rc;
 }
 
-int index_cache_get(struct store_index *ix, const struct index_guid *g, struct index_part *v, size_t n,
-	struct arena *arena)
+int index_cache_get(struct store_index *ix, const struct index_guid *g, struct index_part *v,
+        size_t n, struct arena *arena)
 {
 	struct many_arg m = { .g = g, .parts = v, .n = n, .arena = arena };
 	for (size_t i = 0; i < n; i++)
@@ -420,7 +429,8 @@ int index_cache_get(struct store_index *ix, const struct index_guid *g, struct i
 	return n == 0 ? 1 : run(ix, MDB_RDONLY, parts_read, &m);
 }
 
-int index_cache_put(struct store_index *ix, const struct index_guid *g, const struct index_part *v, size_t n)
+int index_cache_put(
+        struct store_index *ix, const struct index_guid *g, const struct index_part *v, size_t n)
 {
 	struct index_part *copy = mem_array(n ? n : 1, sizeof(*copy));
 	memcpy(copy, v, n * sizeof(*copy));
@@ -430,7 +440,7 @@ int index_cache_put(struct store_index *ix, const struct index_guid *g, const st
 	return rc;
 }
 
-/* --- tombstones ---------------------------------------------------------------------------------------------- */
+/* --- tombstones -------------------------------------------------- */
 
 struct tomb_arg {
 	const struct index_guid *g;
@@ -461,7 +471,7 @@ static int sweep(struct store_index *ix, MDB_txn *txn, int64_t now)
 			break;
 		memcpy(key.octets, octets, k.mv_size);
 		bool good = index_value_open(&key, sv_n(v.mv_data, v.mv_size), &payload) == 1 &&
-			index_numbers_get(payload, &until, &unused) == 1;
+		            index_numbers_get(payload, &until, &unused) == 1;
 		if (!good || (int64_t)until < now)
 			rc = mdb_cursor_del(c, 0);
 		if (rc == 0)
@@ -480,7 +490,8 @@ static int expunged_write(struct store_index *ix, MDB_txn *txn, void *arg)
 		if (index_guid_parse(sv_z(t->tombs[i].key.hex), &k) < 0)
 			continue;
 		struct index_key key = index_key_tomb(&k);
-		rc = put_numbers(ix, txn, &key, (uint64_t)(t->now + INDEX_TOMB_S), t->tombs[i].size);
+		rc = put_numbers(
+		        ix, txn, &key, (uint64_t)(t->now + INDEX_TOMB_S), t->tombs[i].size);
 	}
 	for (size_t i = 0; i < t->nuids && rc == 0; i++) {
 		struct index_key size = index_key_mail(INDEX_SIZE, t->g, t->uids[i]);
@@ -492,10 +503,12 @@ static int expunged_write(struct store_index *ix, MDB_txn *txn, void *arg)
 	return rc;
 }
 
-int index_expunged(struct store_index *ix, const struct index_guid *g, const uint32_t *uids, size_t nuids,
-	const struct index_tomb *tombs, size_t ntombs, int64_t now)
+int index_expunged(struct store_index *ix, const struct index_guid *g, const uint32_t *uids,
+        size_t nuids, const struct index_tomb *tombs, size_t ntombs, int64_t now)
 {
-	struct tomb_arg t = { .g = g, .uids = uids, .nuids = nuids, .tombs = tombs, .ntombs = ntombs, .now = now };
+	struct tomb_arg t = {
+		.g = g, .uids = uids, .nuids = nuids, .tombs = tombs, .ntombs = ntombs, .now = now
+	};
 	return run(ix, 0, expunged_write, &t);
 }
 
@@ -510,7 +523,7 @@ static int tomb_read(struct store_index *ix, MDB_txn *txn, void *arg)
 	uint64_t until = 0, size = 0;
 	int rc = get(ix, txn, &key, &payload);
 	t->found = rc == 0 && payload.p && index_numbers_get(payload, &until, &size) == 1 &&
-		(int64_t)until >= t->now && (size == 0 || size == t->tombs->size);
+	           (int64_t)until >= t->now && (size == 0 || size == t->tombs->size);
 	return rc;
 }
 

@@ -9,7 +9,7 @@
 static bool same_file(const struct stat *a, const struct stat *b)
 {
 	return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
-		a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+	       a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
 }
 
 int maildir_keywords_read(struct maildir_box *b, const struct maildir_dir *d, struct err *e)
@@ -41,7 +41,7 @@ int maildir_keywords_read(struct maildir_box *b, const struct maildir_dir *d, st
 }
 
 int maildir_keywords_write(
-	struct maildir_box *b, const struct maildir_dir *d, const struct keywords *k, struct err *e)
+        struct maildir_box *b, const struct maildir_dir *d, const struct keywords *k, struct err *e)
 {
 	struct buf text;
 	buf_init(&text, KEYWORDS_FILE_MAX);

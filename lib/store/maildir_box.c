@@ -14,7 +14,8 @@
 
 #define COMPACT_MIN 64 /* lines of vanished mail before a rewrite pays */
 
-struct maildir_box *maildir_box_new(const struct maildir_box_def *def, const struct folder_dir *folder)
+struct maildir_box *maildir_box_new(
+        const struct maildir_box_def *def, const struct folder_dir *folder)
 {
 	struct maildir_box *b = mem_alloc(sizeof(*b));
 	b->root_path = mem_strdup(def->root_path);
@@ -41,7 +42,8 @@ void maildir_box_truncate(struct maildir_box *b, size_t n)
 	while (b->n > n) {
 		struct box_rec *r = &b->recs[--b->n];
 		if (r->base[0] && maildir_box_by_base(b, sv_z(r->base)) == NULL)
-			(void)htab_del(&b->by_base, sv_z(r->base)); /* the last record is not found by bsearch */
+			(void)htab_del(&b->by_base,
+			        sv_z(r->base)); /* the last record is not found by bsearch */
 		rec_free(r);
 	}
 }
@@ -133,7 +135,7 @@ struct box_lock {
 };
 
 struct box_lock *maildir_box_lock(
-	struct maildir_box *b, int root, const struct maildir_dir *d, struct err *e)
+        struct maildir_box *b, int root, const struct maildir_dir *d, struct err *e)
 {
 	struct box_lock *l = mem_alloc(sizeof(*l));
 	l->account = account_lock(root, b->root_path, b->lock_timeout_ms, e);
@@ -141,7 +143,8 @@ struct box_lock *maildir_box_lock(
 		free(l);
 		return NULL;
 	}
-	if (dotlock_take(&l->dot, d->dir, d->path, "dovecot-uidlist.lock", b->lock_timeout_ms, e) < 0) {
+	if (dotlock_take(&l->dot, d->dir, d->path, "dovecot-uidlist.lock", b->lock_timeout_ms, e) <
+	        0) {
 		sys_close(l->account);
 		free(l);
 		return NULL;
@@ -156,7 +159,7 @@ void maildir_box_unlock(struct box_lock *l)
 	free(l);
 }
 
-/* --- index ------------------------------------------------------------------------------------------ */
+/* --- index -------------------------------------------------- */
 
 #define LEARN_MAX 512
 
@@ -210,7 +213,8 @@ void maildir_box_bury(struct maildir_box *b, const uint32_t *uids, size_t n)
 		struct maildir_name name;
 		if (r && maildir_name_parse(sv_z(r->base), &name) == 1 && !sv_empty(name.key)) {
 			tombs[ntombs].size = name.size;
-			(void)snprintf(tombs[ntombs++].key.hex, sizeof(tombs->key.hex), "%.*s", SV_ARG(name.key));
+			(void)snprintf(tombs[ntombs++].key.hex, sizeof(tombs->key.hex), "%.*s",
+			        SV_ARG(name.key));
 		}
 	}
 	(void)index_expunged(b->index, &g, uids, n, tombs, ntombs, clock_wall_s());
@@ -225,17 +229,20 @@ static void check_index(struct maildir_box *b)
 	if (!b->index || b->index_checked || index_guid_parse(sv_z(b->list.h.guid), &g) < 0)
 		return;
 	b->index_checked = true;
-	if (index_box_check(b->index, &g, b->list.h.uidvalidity, &next) == 1 && next > b->list.h.nextuid) {
-		log_warn("%s/%s: dovecot-uidlist lost lines: UIDs go on at %u", b->root_path, b->folder.z, next);
+	if (index_box_check(b->index, &g, b->list.h.uidvalidity, &next) == 1 &&
+	        next > b->list.h.nextuid) {
+		log_warn("%s/%s: dovecot-uidlist lost lines: UIDs go on at %u", b->root_path,
+		        b->folder.z, next);
 		b->list.h.nextuid = next;
 		b->list.rewrite = true;
 	}
 }
 
-/* --- sync --------------------------------------------------------------------------------------------- */
+/* --- sync -------------------------------------------------- */
 
 /* Move a file of new/ to cur/. 1 done, 0 somebody else did, -1. NAME gets an info part. */
-static int to_cur(const struct maildir_dir *d, const char *name, char out[MAILDIR_NAME_MAX + 8], struct err *e)
+static int to_cur(const struct maildir_dir *d, const char *name, char out[MAILDIR_NAME_MAX + 8],
+        struct err *e)
 {
 	bool has_info = strchr(name, ':') != NULL;
 	(void)snprintf(out, MAILDIR_NAME_MAX + 8, "%s%s", name, has_info ? "" : ":2,");
@@ -268,20 +275,23 @@ static int move_known(struct maildir_box *b, const struct maildir_dir *d, struct
 }
 
 /* Give UIDs to what has none. The files stay where they are until the UIDs are on disk. */
-static int assign(struct maildir_box *b, const struct maildir_dir *d, struct box_pendings *p, struct err *e)
+static int assign(
+        struct maildir_box *b, const struct maildir_dir *d, struct box_pendings *p, struct err *e)
 {
 	size_t first = b->n;
 	uint32_t next = b->list.h.nextuid;
 	maildir_pendings_sort(p);
 	for (size_t i = 0; i < p->n; i++) {
 		struct maildir_name n;
-		if (maildir_name_parse(sv_z(p->v[i].name), &n) != 1 || maildir_box_by_base(b, n.base))
+		if (maildir_name_parse(sv_z(p->v[i].name), &n) != 1 ||
+		        maildir_box_by_base(b, n.base))
 			continue; /* the same base in new/ and cur/: one mail */
 		struct box_rec *r = maildir_box_push(b, b->list.h.nextuid, n.base, SV_NONE);
 		if (!r) {
 			maildir_box_truncate(b, first);
 			b->list.h.nextuid = next;
-			return err_set(e, ERR_TEMP, "%s: more than %u messages", d->path, BOX_MESSAGES_MAX);
+			return err_set(e, ERR_TEMP, "%s: more than %u messages", d->path,
+			        BOX_MESSAGES_MAX);
 		}
 		b->list.h.nextuid++;
 		r->flags = n.flags;
@@ -305,8 +315,8 @@ static int assign(struct maildir_box *b, const struct maildir_dir *d, struct box
 }
 
 /* What needs the locks: UIDs for new files, new/ emptied, a broken uidlist written anew. */
-static int sync_locked(struct maildir_box *b, int root, const struct maildir_dir *d, struct box_pendings *p,
-	struct err *e)
+static int sync_locked(struct maildir_box *b, int root, const struct maildir_dir *d,
+        struct box_pendings *p, struct err *e)
 {
 	struct box_lock *l = maildir_box_lock(b, root, d, e);
 	if (!l)
@@ -344,7 +354,8 @@ static bool any_new(const struct maildir_box *b)
 }
 
 /* Files that no scan saw are gone. A rename while a directory is read can hide a file: look twice. */
-static int settle(struct maildir_box *b, const struct maildir_dir *d, struct box_pendings *p, struct err *e)
+static int settle(
+        struct maildir_box *b, const struct maildir_dir *d, struct box_pendings *p, struct err *e)
 {
 	if (any_missed(b)) {
 		uint32_t first = b->scan;

@@ -112,7 +112,7 @@ void maildir_rec_set_info(struct box_rec *r, struct sv name);
 MUST_USE int maildir_box_dirs(
 	const struct maildir_box *b, int *root, struct maildir_dir *d, struct err *e);
 
-/* --- the index: everything works without it ----------------------------------------------------- */
+/* --- the index: everything works without it -------------------------------------------------- */
 /* What the index knows of the sizes of N mails whose CRLF size is unknown. */
 void maildir_box_recall(struct maildir_box *b, const uint32_t *uids, size_t n);
 /* R's CRLF size was counted; at the end of a job, or when many came together, the index learns it. */
@@ -127,7 +127,7 @@ MUST_USE struct box_lock *maildir_box_lock(
 	struct maildir_box *b, int root, const struct maildir_dir *d, struct err *e);
 void maildir_box_unlock(struct box_lock *l);
 
-/* --- pieces of sync, in their own files ------------------------------------------------------------ */
+/* --- pieces of sync, in their own files -------------------------------------------------- */
 /* Read what is new in dovecot-uidlist. 1; 0 it is missing or of no use: maildir_uidlist_reset(); -1. */
 MUST_USE int maildir_uidlist_read(struct maildir_box *b, const struct maildir_dir *d, struct err *e);
 /* Under the lock: forget everything, start with a new UIDVALIDITY (not yet written). 0 or -1. */

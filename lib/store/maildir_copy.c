@@ -42,7 +42,8 @@ static int map_keywords(struct copier *k, struct err *e)
 		struct sv name = sv_z(src->name[i]);
 		uint32_t mask;
 		struct err full = ERR_INIT;
-		int rc = maildir_keyword_mask(k->c->to, k->root, &k->to, &name, 1, true, &mask, &full);
+		int rc = maildir_keyword_mask(
+		        k->c->to, k->root, &k->to, &name, 1, true, &mask, &full);
 		if (rc < 0 && full.cls != ERR_PERM) {
 			*e = full;
 			return -1;
@@ -63,14 +64,16 @@ static uint32_t translate(const struct copier *k, uint32_t keywords)
 }
 
 /* The same content under NAME in the target's cur/: a link, or a copy where links do not go. */
-static int put_file(struct copier *k, int src_fd, const struct box_rec *r, const char *name, struct err *e)
+static int put_file(
+        struct copier *k, int src_fd, const struct box_rec *r, const char *name, struct err *e)
 {
 	char old[MAILDIR_NAME_MAX + 1];
 	maildir_box_name(r, old);
 	int src_dir = r->where == BOX_NEW ? k->from.new_ : k->from.cur;
 	if (sys_linkat(src_dir, old, k->to.cur, name) == 0)
 		return 0;
-	if (errno != EXDEV && errno != EPERM && errno != EMLINK && errno != ENOENT && errno != EOPNOTSUPP)
+	if (errno != EXDEV && errno != EPERM && errno != EMLINK && errno != ENOENT &&
+	        errno != EOPNOTSUPP)
 		return err_sys(e, errno, "link %s/cur/%s", k->to.path, name);
 	struct store_delivery whole = { .fd = src_fd, .size = r->size, .head = SV_NONE };
 	struct maildir_tmp t;
@@ -106,7 +109,8 @@ static int one(struct copier *k, size_t i, struct err *e)
 		maildir_unique_base(k->c->to->host, r->size, r->vsize, base);
 	else
 		(void)snprintf(base, sizeof(base), "%s", r->base);
-	if (maildir_name_format(&name, sv_z(base), r->flags, translate(k, r->keywords), SV_NONE) < 0)
+	if (maildir_name_format(&name, sv_z(base), r->flags, translate(k, r->keywords), SV_NONE) <
+	        0)
 		rc = err_set(e, ERR_TEMP, "%s/%s: name too long for its flags", k->to.path, base);
 	else
 		rc = put_file(k, fd, r, buf_z(&name), e);
@@ -162,7 +166,8 @@ static int run(struct copier *k, struct err *e)
 	if (rc == 1 && k->c->move)
 		bury(k->c);
 	for (size_t i = 0; i < k->c->n && rc == 1 && k->c->move; i++)
-		if (k->c->v[i].to != 0 && maildir_mail_remove(k->c->from, &k->from, k->c->v[i].from, e) < 0)
+		if (k->c->v[i].to != 0 &&
+		        maildir_mail_remove(k->c->from, &k->from, k->c->v[i].from, e) < 0)
 			rc = -1; /* the rest stays twice: never not at all */
 	return rc;
 }

@@ -45,7 +45,8 @@ static int make_path(const char *path, struct err *e)
 			char *slash = strrchr(part, '/');
 			char parent[4096] = "/";
 			if (slash != part)
-				memcpy(parent, part, (size_t)(slash - part) + 1), parent[slash - part] = '\0';
+				memcpy(parent, part, (size_t)(slash - part) + 1),
+				        parent[slash - part] = '\0';
 			int fd = sys_open(parent, O_RDONLY | O_DIRECTORY, 0);
 			if (fd < 0)
 				return err_sys(e, errno, "open %s", parent);
@@ -77,8 +78,8 @@ int maildir_root_open(const char *path, uid_t uid, bool create, int *out, struct
 		goto fail;
 	}
 	if (uid != (uid_t)-1 && st.st_uid != uid) {
-		err_set(e, ERR_CONFIG, "%s: owned by uid %u, not by uid %u", path, (unsigned)st.st_uid,
-			(unsigned)uid);
+		err_set(e, ERR_CONFIG, "%s: owned by uid %u, not by uid %u", path,
+		        (unsigned)st.st_uid, (unsigned)uid);
 		goto fail;
 	}
 	bool whole = true;
@@ -111,12 +112,12 @@ void maildir_dir_close(struct maildir_dir *d)
 }
 
 int maildir_dir_open(int root, const char *root_path, const struct folder_dir *folder,
-	struct maildir_dir *out, struct err *e)
+        struct maildir_dir *out, struct err *e)
 {
 	*out = (struct maildir_dir){ .dir = -1, .cur = -1, .new_ = -1, .tmp = -1 };
 	bool inbox = folder->z[1] == '\0';
 	(void)snprintf(out->path, sizeof(out->path), "%s%s%s", root_path, inbox ? "" : "/",
-		inbox ? "" : folder->z);
+	        inbox ? "" : folder->z);
 	out->dir = sys_openat(root, folder->z, DIR_FLAGS, 0);
 	if (out->dir < 0) {
 		if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP)
@@ -143,7 +144,8 @@ int maildir_dir_open(int root, const char *root_path, const struct folder_dir *f
 	return 1;
 }
 
-int maildir_dir_create(int root, const char *root_path, const struct folder_dir *folder, struct err *e)
+int maildir_dir_create(
+        int root, const char *root_path, const struct folder_dir *folder, struct err *e)
 {
 	char path[512];
 	(void)snprintf(path, sizeof(path), "%s/%s", root_path, folder->z);

@@ -17,7 +17,7 @@
 #define TRASH       "..merpati-deleted."
 #define SUBS        "subscriptions"
 
-/* --- the folders on disk ---------------------------------------------------------------------------- */
+/* --- the folders on disk -------------------------------------------------- */
 
 static void push(struct folder_list *l, struct sv name, unsigned flags)
 {
@@ -36,13 +36,23 @@ void maildir_folders_free(struct folder_list *l)
 	*l = (struct folder_list){ 0 };
 }
 
-static bool is_folder(int root, const char *dir)
+/* 1, 0 nothing of that kind is there, -1 could not find out (E). */
+static int is_folder(int root, const char *path, const char *dir, struct err *e)
 {
 	char cur[sizeof(struct folder_dir) + 4];
 	struct stat st;
 	(void)snprintf(cur, sizeof(cur), "%s/cur", dir);
-	return sys_fstatat(root, dir, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode) &&
-		sys_fstatat(root, cur, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
+	const char *const names[] = { dir, cur };
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		if (sys_fstatat(root, names[i], &st, AT_SYMLINK_NOFOLLOW) < 0) {
+			if (errno == ENOENT || errno == ENOTDIR)
+				return 0;
+			return err_sys(e, errno, "stat %s/%s", path, names[i]);
+		}
+		if (!S_ISDIR(st.st_mode))
+			return 0;
+	}
+	return 1;
 }
 
 /* Directory of the account for reading. NULL with E. */
@@ -70,9 +80,15 @@ static int read_folders(int root, const char *path, struct folder_list *out, str
 	errno = 0;
 	while (rc == 0 && (de = readdir(dir)) != NULL) {
 		struct sv name;
-		if (folder_name_of(sv_z(de->d_name), &name) == 1 && is_folder(root, de->d_name)) {
+		int is = folder_name_of(sv_z(de->d_name), &name);
+		if (is == 1)
+			is = is_folder(root, path, de->d_name, e);
+		if (is < 0)
+			rc = -1;
+		if (is == 1) {
 			if (out->n >= STORE_MAILBOXES_MAX)
-				rc = err_set(e, ERR_TEMP, "%s: more than %d mailboxes", path, STORE_MAILBOXES_MAX);
+				rc = err_set(e, ERR_TEMP, "%s: more than %d mailboxes", path,
+				        STORE_MAILBOXES_MAX);
 			else
 				push(out, name, STORE_FOLDER_EXISTS);
 		}
@@ -86,7 +102,8 @@ static int read_folders(int root, const char *path, struct folder_list *out, str
 
 static int by_name(const void *a, const void *b)
 {
-	return sv_cmp(sv_z(((const struct folder_entry *)a)->name), sv_z(((const struct folder_entry *)b)->name));
+	return sv_cmp(sv_z(((const struct folder_entry *)a)->name),
+	        sv_z(((const struct folder_entry *)b)->name));
 }
 
 static void sort(struct folder_list *l)
@@ -138,7 +155,7 @@ static int replace(int root, const char *path, const char *rel, struct sv text, 
 	return maildir_sync(root, path, "", e);
 }
 
-/* --- rename ------------------------------------------------------------------------------------------- */
+/* --- rename -------------------------------------------------- */
 
 /* New name of folder NAME when FROM becomes TO: 1, 0 NAME is not concerned, -1 too long. */
 static int moved_name(struct sv name, struct sv from, struct sv to, struct folder_dir *out)
@@ -162,9 +179,12 @@ static int rename_all(int root, const char *path, struct sv from, struct sv to, 
 	for (size_t i = 0; i < l.n && rc == 0; i++) {
 		struct folder_dir old, new;
 		if (moved_name(sv_z(l.v[i].name), from, to, &new) != 1 ||
-			folder_dir_of(sv_z(l.v[i].name), &old, e) != 1 || is_folder(root, new.z))
+		        folder_dir_of(sv_z(l.v[i].name), &old, e) != 1)
 			continue;
-		if (sys_renameat(root, old.z, root, new.z) < 0 && errno != ENOENT)
+		int there = is_folder(root, path, new.z, e);
+		if (there != 0)
+			rc = there < 0 ? -1 : 0;
+		else if (sys_renameat(root, old.z, root, new.z) < 0 && errno != ENOENT)
 			rc = err_sys(e, errno, "rename %s/%s to %s", path, old.z, new.z);
 	}
 	maildir_folders_free(&l);
@@ -183,8 +203,9 @@ static int finish_rename(int root, const char *path, struct err *e)
 	int rc = slurp(root, path, RENAME_FILE, &text, e);
 	if (rc == 0 && text.len > 0) {
 		struct sv rest = buf_sv(&text), from, to;
-		if (sv_take_line(&rest, &from) && sv_take_line(&rest, &to) && store_name_check(from, NULL) == 1 &&
-			store_name_check(to, NULL) == 1 && sv_eq(rest, SV("end\n"))) {
+		if (sv_take_line(&rest, &from) && sv_take_line(&rest, &to) &&
+		        store_name_check(from, NULL) == 1 && store_name_check(to, NULL) == 1 &&
+		        sv_eq(rest, SV("end\n"))) {
 			log_info("%s: finishing the rename of \"%.*s\"", path, SV_ARG(from));
 			rc = rename_all(root, path, from, to, e);
 		} else if (sys_unlinkat(root, RENAME_FILE, 0) < 0 && errno != ENOENT)
@@ -216,7 +237,8 @@ static void leave(int root, int lock)
 }
 
 /* Would every folder that moves get a name that is free? 1 (some move), 0 none moves, -1 PERM. */
-static int check_rename(int root, const struct folder_list *l, struct sv from, struct sv to, struct err *e)
+static int check_rename(int root, const char *path, const struct folder_list *l, struct sv from,
+        struct sv to, struct err *e)
 {
 	int moves = 0;
 	for (size_t i = 0; i < l->n; i++) {
@@ -224,8 +246,10 @@ static int check_rename(int root, const struct folder_list *l, struct sv from, s
 		int rc = moved_name(sv_z(l->v[i].name), from, to, &new);
 		if (rc < 0)
 			return err_set(e, ERR_PERM, "mailbox name becomes too long");
-		if (rc == 1 && is_folder(root, new.z))
-			return err_set(e, ERR_PERM, "mailbox \"%s\" exists", new.z + 1);
+		int there = rc == 1 ? is_folder(root, path, new.z, e) : 0;
+		if (there != 0)
+			return there < 0 ? -1
+			                 : err_set(e, ERR_PERM, "mailbox \"%s\" exists", new.z + 1);
 		moves |= rc;
 	}
 	return moves;
@@ -234,7 +258,8 @@ static int check_rename(int root, const struct folder_list *l, struct sv from, s
 int maildir_folder_rename(const struct folders *f, struct sv from, struct sv to, struct err *e)
 {
 	if (sv_eq(from, to) || folder_is_child(to, from))
-		return err_set(e, ERR_PERM, "a mailbox cannot be renamed to itself or to its own child");
+		return err_set(
+		        e, ERR_PERM, "a mailbox cannot be renamed to itself or to its own child");
 	struct folder_dir target;
 	int root, lock;
 	if (folder_dir_of(to, &target, e) < 0)
@@ -244,10 +269,11 @@ int maildir_folder_rename(const struct folders *f, struct sv from, struct sv to,
 		return rc;
 	struct folder_list l = { 0 };
 	rc = read_folders(root, f->path, &l, e);
-	if (rc == 0 && is_folder(root, target.z))
-		rc = err_set(e, ERR_PERM, "mailbox \"%.*s\" exists", SV_ARG(to));
+	int there = rc == 0 ? is_folder(root, f->path, target.z, e) : 0;
+	if (there != 0)
+		rc = there < 0 ? -1 : err_set(e, ERR_PERM, "mailbox \"%.*s\" exists", SV_ARG(to));
 	if (rc == 0)
-		rc = check_rename(root, &l, from, to, e);
+		rc = check_rename(root, f->path, &l, from, to, e);
 	if (rc == 1) {
 		struct buf plan;
 		buf_init(&plan, 4096);
@@ -263,7 +289,7 @@ int maildir_folder_rename(const struct folders *f, struct sv from, struct sv to,
 	return rc;
 }
 
-/* --- create, delete ----------------------------------------------------------------------------------- */
+/* --- create, delete -------------------------------------------------- */
 
 int maildir_folder_create(const struct folders *f, const struct folder_dir *dir, struct err *e)
 {
@@ -314,20 +340,21 @@ int maildir_folder_delete(const struct folders *f, const struct folder_dir *dir,
 	int root, lock, rc = enter(f, &root, &lock, e);
 	if (rc != 1)
 		return rc;
-	rc = is_folder(root, dir->z) ? 1 : 0;
+	rc = is_folder(root, f->path, dir->z, e);
 	if (rc == 1) {
 		char trash[64];
 		(void)snprintf(trash, sizeof(trash), TRASH "%016" PRIx64, rand_u64());
 		if (sys_renameat(root, dir->z, root, trash) < 0)
 			rc = err_sys(e, errno, "rename %s/%s", f->path, dir->z);
-		else if (maildir_sync(root, f->path, "", e) < 0 || empty_trash(root, f->path, e) < 0)
+		else if (maildir_sync(root, f->path, "", e) < 0 ||
+		         empty_trash(root, f->path, e) < 0)
 			rc = -1;
 	}
 	leave(root, lock);
 	return rc;
 }
 
-/* --- subscriptions, list ------------------------------------------------------------------------------ */
+/* --- subscriptions, list -------------------------------------------------- */
 
 int maildir_subscribe(const struct folders *f, struct sv name, bool on, struct err *e)
 {

@@ -19,8 +19,8 @@ static int size_fits(int dirfd, const char *name, const struct maildir_name *n, 
 	return S_ISREG(st.st_mode) && (uint64_t)st.st_size == size;
 }
 
-static int find_in(int dirfd, const char *path, const char *sub, const struct store_key *key, uint64_t size,
-	struct err *e)
+static int find_in(int dirfd, const char *path, const char *sub, const struct store_key *key,
+        uint64_t size, struct err *e)
 {
 	int fd = sys_openat(dirfd, ".", O_RDONLY | O_DIRECTORY, 0);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
@@ -46,7 +46,7 @@ static int find_in(int dirfd, const char *path, const char *sub, const struct st
 }
 
 static int find_in_folder(int root, const char *root_path, const struct folder_dir *f,
-	const struct store_key *key, uint64_t size, struct err *e)
+        const struct store_key *key, uint64_t size, struct err *e)
 {
 	struct maildir_dir d;
 	int rc = maildir_dir_open(root, root_path, f, &d, e);
@@ -59,7 +59,8 @@ static int find_in_folder(int root, const char *root_path, const struct folder_d
 	return rc;
 }
 
-static int find_once(int root, const char *root_path, const struct store_key *key, uint64_t size, struct err *e)
+static int find_once(
+        int root, const char *root_path, const struct store_key *key, uint64_t size, struct err *e)
 {
 	struct folder_dir inbox = { "." };
 	int rc = find_in_folder(root, root_path, &inbox, key, size, e);
@@ -89,7 +90,7 @@ static int find_once(int root, const char *root_path, const struct store_key *ke
 }
 
 int maildir_key_find(
-	int root, const char *root_path, const struct store_key *key, uint64_t size, struct err *e)
+        int root, const char *root_path, const struct store_key *key, uint64_t size, struct err *e)
 {
 	int rc = find_once(root, root_path, key, size, e);
 	if (rc == 0)

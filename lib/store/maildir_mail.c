@@ -55,8 +55,8 @@ static int count_crlf(int fd, uint64_t *vsize)
 }
 
 /* Size, date and CRLF size of an open file. 0 or -1. */
-static int learn(struct maildir_box *b, struct box_rec *r, const struct maildir_dir *d, int fd, bool vsize,
-	struct err *e)
+static int learn(struct maildir_box *b, struct box_rec *r, const struct maildir_dir *d, int fd,
+        bool vsize, struct err *e)
 {
 	struct stat st;
 	if (sys_fstat(fd, &st) < 0)
@@ -85,8 +85,8 @@ static int open_rec(const struct maildir_dir *d, const struct box_rec *r)
 	return sys_openat(dir_of(d, r), name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
 }
 
-static int open_mail(struct maildir_box *b, const struct maildir_dir *d, uint32_t uid, struct box_rec **out,
-	struct err *e)
+static int open_mail(struct maildir_box *b, const struct maildir_dir *d, uint32_t uid,
+        struct box_rec **out, struct err *e)
 {
 	int rc = 1, fd = -1;
 	struct box_rec *r = present(b, uid);
@@ -109,7 +109,7 @@ static int open_mail(struct maildir_box *b, const struct maildir_dir *d, uint32_
 }
 
 int maildir_mail_open(
-	struct maildir_box *b, const struct maildir_dir *d, uint32_t uid, int *fd, struct err *e)
+        struct maildir_box *b, const struct maildir_dir *d, uint32_t uid, int *fd, struct err *e)
 {
 	struct box_rec *r;
 	int got = open_mail(b, d, uid, &r, e);
@@ -124,8 +124,8 @@ int maildir_mail_open(
 	return 1;
 }
 
-int maildir_mail_stat(struct maildir_box *b, const struct maildir_dir *d, uint32_t uid, bool vsize,
-	struct err *e)
+int maildir_mail_stat(
+        struct maildir_box *b, const struct maildir_dir *d, uint32_t uid, bool vsize, struct err *e)
 {
 	struct box_rec *r = present(b, uid);
 	if (r && (vsize ? r->vsize != 0 : r->mtime != 0))
@@ -146,7 +146,7 @@ int maildir_mail_stat(struct maildir_box *b, const struct maildir_dir *d, uint32
 	return rc;
 }
 
-/* --- flags ----------------------------------------------------------------------------------------- */
+/* --- flags -------------------------------------------------- */
 
 static uint32_t apply(enum store_flag_op op, uint32_t have, uint32_t arg, uint32_t keep)
 {
@@ -159,8 +159,8 @@ static uint32_t apply(enum store_flag_op op, uint32_t have, uint32_t arg, uint32
 }
 
 /* 1 renamed or nothing to do; 0 not where the table says; -1. */
-static int rename_flags(
-	const struct maildir_dir *d, struct box_rec *r, const struct mail_flag_change *c, struct err *e)
+static int rename_flags(const struct maildir_dir *d, struct box_rec *r,
+        const struct mail_flag_change *c, struct err *e)
 {
 	char old[MAILDIR_NAME_MAX + 1];
 	maildir_box_name(r, old);
@@ -173,7 +173,8 @@ static int rename_flags(
 		rc = err_set(e, ERR_TEMP, "%s/%s: name too long for its flags", d->path, r->base);
 	else if (r->where == BOX_NEW || !sv_eqz(buf_sv(&name), old)) {
 		if (sys_renameat(dir_of(d, r), old, d->cur, buf_z(&name)) < 0)
-			rc = errno == ENOENT ? 0 : err_sys(e, errno, "rename %s/cur/%s", d->path, old);
+			rc = errno == ENOENT ? 0
+			                     : err_sys(e, errno, "rename %s/cur/%s", d->path, old);
 	}
 	if (rc == 1) {
 		r->where = BOX_CUR;
@@ -186,7 +187,7 @@ static int rename_flags(
 }
 
 int maildir_mail_flags(struct maildir_box *b, const struct maildir_dir *d, uint32_t uid,
-	const struct mail_flag_change *c, struct err *e)
+        const struct mail_flag_change *c, struct err *e)
 {
 	struct box_rec *r = present(b, uid);
 	int rc = r ? rename_flags(d, r, c, e) : 0;
@@ -199,7 +200,8 @@ int maildir_mail_flags(struct maildir_box *b, const struct maildir_dir *d, uint3
 	return rc;
 }
 
-int maildir_mail_remove(struct maildir_box *b, const struct maildir_dir *d, uint32_t uid, struct err *e)
+int maildir_mail_remove(
+        struct maildir_box *b, const struct maildir_dir *d, uint32_t uid, struct err *e)
 {
 	for (int look = 0; look < 2; look++) {
 		int rc = 1;
@@ -221,8 +223,8 @@ int maildir_mail_remove(struct maildir_box *b, const struct maildir_dir *d, uint
 	return 0;
 }
 
-int maildir_keyword_mask(struct maildir_box *b, int root, const struct maildir_dir *d, const struct sv *names,
-	size_t n, bool create, uint32_t *mask, struct err *e)
+int maildir_keyword_mask(struct maildir_box *b, int root, const struct maildir_dir *d,
+        const struct sv *names, size_t n, bool create, uint32_t *mask, struct err *e)
 {
 	*mask = 0;
 	bool missing = false;
@@ -245,7 +247,8 @@ int maildir_keyword_mask(struct maildir_box *b, int root, const struct maildir_d
 			int bit = keywords_add(&k, names[i]);
 			if (bit < 0)
 				rc = err_set(e, ERR_PERM, "keyword \"%.*s\": %s", SV_ARG(names[i]),
-					keyword_name_valid(names[i]) ? "all 26 are in use" : "not a keyword");
+				        keyword_name_valid(names[i]) ? "all 26 are in use"
+				                                     : "not a keyword");
 			else
 				*mask |= 1u << (unsigned)bit;
 		}
@@ -256,10 +259,10 @@ int maildir_keyword_mask(struct maildir_box *b, int root, const struct maildir_d
 	return rc < 0 ? -1 : 1;
 }
 
-/* --- arrival ------------------------------------------------------------------------------------------ */
+/* --- arrival -------------------------------------------------- */
 
 struct box_lock *maildir_arrive_lock(
-	struct maildir_box *b, int root, const struct maildir_dir *d, struct err *e)
+        struct maildir_box *b, int root, const struct maildir_dir *d, struct err *e)
 {
 	for (int look = 0; look < 2; look++) {
 		struct box_lock *l = maildir_box_lock(b, root, d, e);
@@ -267,7 +270,7 @@ struct box_lock *maildir_arrive_lock(
 			return NULL;
 		int rc = maildir_uidlist_read(b, d, e);
 		if (rc == 1 && b->list.h.nextuid <= UIDLIST_UID_MAX - BOX_MESSAGES_MAX &&
-			maildir_keywords_read(b, d, e) == 0)
+		        maildir_keywords_read(b, d, e) == 0)
 			return l;
 		maildir_box_unlock(l);
 		/* no uidlist: the mail that is there comes first */
@@ -279,8 +282,8 @@ struct box_lock *maildir_arrive_lock(
 	return NULL;
 }
 
-int maildir_arrive(struct maildir_box *b, const struct maildir_dir *d, struct mail_arrival *v, size_t n,
-	struct err *e)
+int maildir_arrive(struct maildir_box *b, const struct maildir_dir *d, struct mail_arrival *v,
+        size_t n, struct err *e)
 {
 	size_t first = b->n;
 	uint32_t next = b->list.h.nextuid;
@@ -291,7 +294,8 @@ int maildir_arrive(struct maildir_box *b, const struct maildir_dir *d, struct ma
 		if (maildir_name_parse(sv_z(v[i].name), &name) == 1)
 			r = maildir_box_push(b, b->list.h.nextuid, name.base, SV_NONE);
 		if (!r) {
-			rc = err_set(e, ERR_TEMP, "%s: more than %u messages", d->path, BOX_MESSAGES_MAX);
+			rc = err_set(e, ERR_TEMP, "%s: more than %u messages", d->path,
+			        BOX_MESSAGES_MAX);
 			break;
 		}
 		v[i].uid = b->list.h.nextuid++;

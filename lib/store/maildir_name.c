@@ -88,14 +88,15 @@ int maildir_name_parse(struct sv name, struct maildir_name *out)
 	return 1;
 }
 
-int maildir_name_format(struct buf *out, struct sv base, uint32_t flags, uint32_t keywords, struct sv info)
+int maildir_name_format(
+        struct buf *out, struct sv base, uint32_t flags, uint32_t keywords, struct sv info)
 {
 	bool keep[128] = { false };
 	if (sv_starts(info, SV(":2,")))
 		for (size_t i = 3; i < info.len; i++) {
 			unsigned char c = (unsigned char)info.p[i];
-			if (c > 0x20 && c < 0x7f && c != '/' && c != ':' && !(c >= 'a' && c <= 'z') &&
-				flag_of((char)c) == 0)
+			if (c > 0x20 && c < 0x7f && c != '/' && c != ':' &&
+			        !(c >= 'a' && c <= 'z') && flag_of((char)c) == 0)
 				keep[c] = true;
 		}
 	for (size_t i = 0; i < ARRAY_LEN(letters); i++)

@@ -17,8 +17,8 @@ int maildir_tmp_open(struct maildir_dir *d, const char *host, struct maildir_tmp
 {
 	*t = (struct maildir_tmp){ .fd = -1 };
 	struct timespec now = clock_wall();
-	(void)snprintf(t->name, sizeof(t->name), "%lld.M%ldP%ldR%016" PRIx64 ".%s", (long long)now.tv_sec,
-		now.tv_nsec / 1000, (long)getpid(), rand_u64(), host);
+	(void)snprintf(t->name, sizeof(t->name), "%lld.M%ldP%ldR%016" PRIx64 ".%s",
+	        (long long)now.tv_sec, now.tv_nsec / 1000, (long)getpid(), rand_u64(), host);
 	t->fd = sys_openat(d->tmp, t->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
 	if (t->fd < 0)
 		return err_sys(e, errno, "create %s/tmp/%s", d->path, t->name);
@@ -41,7 +41,8 @@ static void count(struct maildir_tmp *t, struct sv s)
 		t->last = s.p[s.len - 1];
 }
 
-int maildir_tmp_write(const struct maildir_dir *d, struct maildir_tmp *t, struct sv octets, struct err *e)
+int maildir_tmp_write(
+        const struct maildir_dir *d, struct maildir_tmp *t, struct sv octets, struct err *e)
 {
 	if (octets.len == 0)
 		return 0;
@@ -52,7 +53,7 @@ int maildir_tmp_write(const struct maildir_dir *d, struct maildir_tmp *t, struct
 }
 
 int maildir_tmp_write_crlf(
-	const struct maildir_dir *d, struct maildir_tmp *t, struct sv in, struct err *e)
+        const struct maildir_dir *d, struct maildir_tmp *t, struct sv in, struct err *e)
 {
 	if (in.len == 0)
 		return 0;
@@ -90,7 +91,8 @@ int maildir_tmp_write_end(const struct maildir_dir *d, struct maildir_tmp *t, st
 	return maildir_tmp_write(d, t, SV("\r"), e);
 }
 
-int maildir_tmp_sync(const struct maildir_dir *d, struct maildir_tmp *t, int64_t mtime, struct err *e)
+int maildir_tmp_sync(
+        const struct maildir_dir *d, struct maildir_tmp *t, int64_t mtime, struct err *e)
 {
 	if (mtime != 0) {
 		struct timespec times[2] = { { .tv_nsec = UTIME_NOW }, { .tv_sec = mtime } };
@@ -104,8 +106,8 @@ int maildir_tmp_sync(const struct maildir_dir *d, struct maildir_tmp *t, int64_t
 	return 0;
 }
 
-int maildir_tmp_publish(const struct maildir_dir *d, struct maildir_tmp *t, bool to_cur, const char *name,
-	bool sync, struct err *e)
+int maildir_tmp_publish(const struct maildir_dir *d, struct maildir_tmp *t, bool to_cur,
+        const char *name, bool sync, struct err *e)
 {
 	int to = to_cur ? d->cur : d->new_;
 	const char *sub = to_cur ? "cur" : "new";
@@ -130,26 +132,28 @@ void maildir_tmp_discard(const struct maildir_dir *d, struct maildir_tmp *t)
 	t->name[0] = '\0';
 }
 
-void maildir_unique_base(const char *host, uint64_t size, uint64_t vsize, char out[MAILDIR_NAME_MAX + 1])
+void maildir_unique_base(
+        const char *host, uint64_t size, uint64_t vsize, char out[MAILDIR_NAME_MAX + 1])
 {
 	struct timespec now = clock_wall();
 	(void)snprintf(out, MAILDIR_NAME_MAX + 1,
-		"%lld.M%ldP%ldR%016" PRIx64 ".%s,S=%" PRIu64 ",W=%" PRIu64, (long long)now.tv_sec,
-		now.tv_nsec / 1000, (long)getpid(), rand_u64(), host, size, vsize);
+	        "%lld.M%ldP%ldR%016" PRIx64 ".%s,S=%" PRIu64 ",W=%" PRIu64, (long long)now.tv_sec,
+	        now.tv_nsec / 1000, (long)getpid(), rand_u64(), host, size, vsize);
 }
 
 struct store_key store_key_make(uint64_t nonce, uint64_t offset, struct sv final_mailbox)
 {
 	struct store_key k;
-	struct hash_seed a = { nonce, offset }, b = { offset ^ UINT64_C(0x9e3779b97f4a7c15), ~nonce };
+	struct hash_seed a = { nonce, offset },
+	                 b = { offset ^ UINT64_C(0x9e3779b97f4a7c15), ~nonce };
 	(void)snprintf(k.hex, sizeof(k.hex), "%016" PRIx64 "%016" PRIx64,
-		hash_sip(a, final_mailbox.p, final_mailbox.len),
-		hash_sip(b, final_mailbox.p, final_mailbox.len));
+	        hash_sip(a, final_mailbox.p, final_mailbox.len),
+	        hash_sip(b, final_mailbox.p, final_mailbox.len));
 	return k;
 }
 
-int maildir_tmp_copy(const struct maildir_dir *d, struct maildir_tmp *t, const struct store_delivery *dl,
-	struct err *e)
+int maildir_tmp_copy(const struct maildir_dir *d, struct maildir_tmp *t,
+        const struct store_delivery *dl, struct err *e)
 {
 	if (maildir_tmp_write(d, t, dl->head, e) < 0)
 		return -1;
@@ -168,8 +172,8 @@ int maildir_tmp_copy(const struct maildir_dir *d, struct maildir_tmp *t, const s
 	return rc;
 }
 
-int maildir_deliver(struct maildir_dir *d, const char *host, const struct store_delivery *dl,
-	struct err *e)
+int maildir_deliver(
+        struct maildir_dir *d, const char *host, const struct store_delivery *dl, struct err *e)
 {
 	struct maildir_tmp t;
 	if (maildir_tmp_open(d, host, &t, e) < 0)
@@ -184,7 +188,7 @@ int maildir_deliver(struct maildir_dir *d, const char *host, const struct store_
 	if (rc == 0) {
 		/* the same mail gets the same name each time: a repeated delivery replaces itself */
 		(void)snprintf(base, sizeof(base), "%lld.K%s.%s,S=%" PRIu64 ",W=%" PRIu64,
-			(long long)dl->arrival_s, dl->key.hex, host, t.size, t.vsize);
+		        (long long)dl->arrival_s, dl->key.hex, host, t.size, t.vsize);
 		if (to_cur)
 			rc = maildir_name_format(&name, sv_z(base), dl->flags, 0, SV_NONE);
 		else

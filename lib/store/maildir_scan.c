@@ -74,8 +74,8 @@ static void one_file(struct maildir_box *b, const char *z, bool in_new, struct b
 	maildir_rec_set_info(r, sv_z(z));
 }
 
-static int scan_dir(struct maildir_box *b, const struct maildir_dir *d, bool in_new, struct box_pendings *p,
-	struct box_seen *seen, struct err *e)
+static int scan_dir(struct maildir_box *b, const struct maildir_dir *d, bool in_new,
+        struct box_pendings *p, struct box_seen *seen, struct err *e)
 {
 	const char *sub = in_new ? "new" : "cur";
 	int fd = sys_openat(in_new ? d->new_ : d->cur, ".", O_RDONLY | O_DIRECTORY, 0);
@@ -108,7 +108,8 @@ static int scan_dir(struct maildir_box *b, const struct maildir_dir *d, bool in_
 	return 0;
 }
 
-int maildir_scan(struct maildir_box *b, const struct maildir_dir *d, struct box_pendings *p, struct err *e)
+int maildir_scan(
+        struct maildir_box *b, const struct maildir_dir *d, struct box_pendings *p, struct err *e)
 {
 	b->scan++;
 	if (scan_dir(b, d, true, p, &b->seen_new, e) < 0)
@@ -121,8 +122,9 @@ static bool moved_on(int fd, const struct box_seen *seen)
 	struct stat st;
 	if (sys_fstat(fd, &st) < 0)
 		return true;
-	return st.st_mtim.tv_sec != seen->mtime.tv_sec || st.st_mtim.tv_nsec != seen->mtime.tv_nsec ||
-		seen->at_s - (int64_t)st.st_mtim.tv_sec < SETTLED_S;
+	return st.st_mtim.tv_sec != seen->mtime.tv_sec ||
+	       st.st_mtim.tv_nsec != seen->mtime.tv_nsec ||
+	       seen->at_s - (int64_t)st.st_mtim.tv_sec < SETTLED_S;
 }
 
 bool maildir_scan_needed(struct maildir_box *b, const struct maildir_dir *d)

@@ -51,7 +51,7 @@ void store_account_close(struct store_account *a); /* NULL allowed */
 const char *store_account_owner(const struct store_account *a);
 const char *store_account_path(const struct store_account *a);
 
-/* --- mailbox names --------------------------------------------------------------------------- */
+/* --- mailbox names -------------------------------------------------- */
 enum store_namespace { STORE_NS_PRIVATE = 0 };
 
 /*
@@ -74,7 +74,7 @@ bool store_name_is_inbox(struct sv name);
 /* May a mailbox have this name? 1, or -1 (class PERM) with what is wrong. */
 MUST_USE int store_name_check(struct sv name, struct err *e);
 
-/* --- folders ----------------------------------------------------------------------------------- */
+/* --- folders -------------------------------------------------- */
 enum store_folder_flag {
 	STORE_FOLDER_EXISTS = 1,       /* can be opened; absent: only a parent, or only subscribed */
 	STORE_FOLDER_HAS_CHILDREN = 2,
@@ -121,7 +121,7 @@ struct store_status {
 MUST_USE int store_status(struct store_account *a, struct store_mailbox_id id, bool with_size,
 	struct store_status *out, struct err *e);
 
-/* --- being told of changes ------------------------------------------------------------------- */
+/* --- being told of changes -------------------------------------------------- */
 struct store_watch;
 struct fiber_event;
 

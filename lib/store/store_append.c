@@ -47,8 +47,8 @@ static void drop(struct store_append *ap)
 	free(ap);
 }
 
-int store_append_begin(
-	struct store_account *a, struct store_mailbox_id id, struct store_append **out, struct err *e)
+int store_append_begin(struct store_account *a, struct store_mailbox_id id,
+        struct store_append **out, struct err *e)
 {
 	struct folder_dir folder;
 	if (folder_dir_of(id.name, &folder, e) < 0)
@@ -138,7 +138,7 @@ static void commit_run(void *rec)
 		ap->rc = maildir_keywords_read(ap->table, &ap->d, &ap->err);
 	if (ap->rc >= 0)
 		ap->rc = maildir_keyword_mask(ap->table, ap->root, &ap->d, ap->meta->keywords,
-			ap->meta->nkeywords, true, &keywords, &ap->err);
+		        ap->meta->nkeywords, true, &keywords, &ap->err);
 	if (ap->rc < 0)
 		return;
 	struct box_lock *l = maildir_arrive_lock(ap->table, ap->root, &ap->d, &ap->err);
@@ -163,8 +163,8 @@ void store_append_abort(struct store_append *ap)
 	drop(ap);
 }
 
-int store_append_commit(struct store_append *ap, const struct store_append_meta *m, uint32_t *uidvalidity,
-	uint32_t *uid, struct err *e)
+int store_append_commit(struct store_append *ap, const struct store_append_meta *m,
+        uint32_t *uidvalidity, uint32_t *uid, struct err *e)
 {
 	ap->meta = m;
 	if (ap->rc >= 0 && account_enter(ap->account, &ap->err) < 0)

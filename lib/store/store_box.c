@@ -6,7 +6,7 @@
 #include "lib/store/box.h"
 #include "lib/sys/sys.h"
 
-/* --- jobs ----------------------------------------------------------------------------------------------- */
+/* --- jobs -------------------------------------------------- */
 
 void box_run(struct store_box *b, struct box_job *j)
 {
@@ -26,7 +26,8 @@ int box_result(struct box_job *j, struct err *e)
 	return j->rc;
 }
 
-struct maildir_box *box_table(struct store_account *a, const struct folder_dir *folder, bool writable)
+struct maildir_box *box_table(
+        struct store_account *a, const struct folder_dir *folder, bool writable)
 {
 	struct maildir_box_def def = {
 		.root_path = a->path,
@@ -45,7 +46,7 @@ static void sync_run(void *rec)
 	j->rc = maildir_box_sync(j->box->table, &j->err);
 }
 
-/* --- the view ---------------------------------------------------------------------------------------------- */
+/* --- the view -------------------------------------------------- */
 
 static void view_push(struct store_box *b, const struct box_rec *r)
 {
@@ -81,7 +82,7 @@ static size_t view_extend(struct store_box *b)
 }
 
 int store_box_open(struct store_account *a, struct store_mailbox_id id, enum store_box_mode mode,
-	struct store_box **out, struct err *e)
+        struct store_box **out, struct err *e)
 {
 	struct folder_dir folder;
 	if (folder_dir_of(id.name, &folder, e) < 0)
@@ -180,7 +181,7 @@ struct sv store_box_keyword(const struct store_box *b, size_t i)
 	return i < STORE_KEYWORDS_MAX ? sv_z(b->table->kw.name[i]) : SV_NONE;
 }
 
-/* --- changes --------------------------------------------------------------------------------------------------- */
+/* --- changes -------------------------------------------------- */
 
 void store_events_init(struct store_events *ev)
 {

@@ -66,7 +66,7 @@ size_t store_box_keyword_count(const struct store_box *b);
 /* Name of keyword I; empty when that letter is not in use. */
 struct sv store_box_keyword(const struct store_box *b, size_t i);
 
-/* --- changes ------------------------------------------------------------------------------------ */
+/* --- changes -------------------------------------------------- */
 enum store_event_kind {
 	STORE_EV_EXPUNGE,  /* message .seq (1-based, at this point of the list) is gone; .uid names it */
 	STORE_EV_EXISTS,   /* the mailbox now has .seq messages */
@@ -101,7 +101,7 @@ MUST_USE int store_box_sizes(struct store_box *b, const size_t *indexes, size_t 
 /* The same for .internaldate (and .size): cheaper, reads no mail. */
 MUST_USE int store_box_dates(struct store_box *b, const size_t *indexes, size_t n, struct err *e);
 
-/* --- content ------------------------------------------------------------------------------------ */
+/* --- content -------------------------------------------------- */
 /*
  * The file of a message: read it with pread. Lines end in LF; a sender to the network puts CR before
  * each LF that has none before it: that gives exactly .vsize octets.
@@ -116,7 +116,7 @@ struct store_content {
 MUST_USE int store_box_content(
 	struct store_box *b, size_t index, struct store_content *out, struct err *e);
 
-/* --- changing mail -------------------------------------------------------------------------------- */
+/* --- changing mail -------------------------------------------------- */
 enum store_flag_op { STORE_FLAGS_ADD, STORE_FLAGS_REMOVE, STORE_FLAGS_SET };
 
 struct store_flag_change {

@@ -26,21 +26,22 @@ static void cache_run(void *rec)
 }
 
 /* The items as parts, by UID. Items of mail that is gone are left out; OF says which item a part is. */
-static size_t parts_of(const struct store_box *b, const struct store_cache_item *items, size_t n, bool write,
-	struct index_part *parts, size_t *of)
+static size_t parts_of(const struct store_box *b, const struct store_cache_item *items, size_t n,
+        bool write, struct index_part *parts, size_t *of)
 {
 	size_t used = 0;
 	for (size_t i = 0; i < n; i++) {
 		if (items[i].index >= b->n || (write && items[i].value.len > STORE_CACHE_VALUE_MAX))
 			continue;
 		of[used] = i;
-		parts[used++] = (struct index_part){ b->v[items[i].index].uid, items[i].field, items[i].value };
+		parts[used++] = (struct index_part){ b->v[items[i].index].uid, items[i].field,
+			items[i].value };
 	}
 	return used;
 }
 
-int store_cache_get(
-	struct store_box *b, struct store_cache_item *items, size_t n, struct arena *arena, struct err *e)
+int store_cache_get(struct store_box *b, struct store_cache_item *items, size_t n,
+        struct arena *arena, struct err *e)
 {
 	for (size_t i = 0; i < n; i++)
 		items[i].value = (struct sv){ NULL, 0 };

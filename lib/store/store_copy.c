@@ -15,7 +15,8 @@ static void copy_run(void *rec)
 }
 
 /* UIDs of the mails that are still there, from the view. */
-static void collect(const struct store_box *b, const size_t *indexes, size_t n, struct maildir_copy *c)
+static void collect(
+        const struct store_box *b, const size_t *indexes, size_t n, struct maildir_copy *c)
 {
 	c->v = mem_array(n ? n : 1, sizeof(*c->v));
 	for (size_t i = 0; i < n; i++)
@@ -24,7 +25,7 @@ static void collect(const struct store_box *b, const size_t *indexes, size_t n, 
 }
 
 static int report(struct store_box *b, const struct maildir_copy *c, struct arena *arena,
-	struct store_copied *out, struct err *e)
+        struct store_copied *out, struct err *e)
 {
 	*out = (struct store_copied){ .uidvalidity = c->to->list.h.uidvalidity };
 	out->from = arena_array(arena, c->n ? c->n : 1, sizeof(*out->from));
@@ -44,7 +45,7 @@ static int report(struct store_box *b, const struct maildir_copy *c, struct aren
 }
 
 int store_box_copy(struct store_box *b, const size_t *indexes, size_t n, struct store_mailbox_id to,
-	bool move, struct arena *arena, struct store_copied *out, struct err *e)
+        bool move, struct arena *arena, struct store_copied *out, struct err *e)
 {
 	struct folder_dir folder;
 	if (folder_dir_of(to.name, &folder, e) < 0)

@@ -19,7 +19,8 @@ static int deliver_locked(struct deliver_job *j, int root)
 	const struct store_delivery *dl = j->delivery;
 	struct store_account *a = j->account;
 	if (dl->maybe_before) {
-		int rc = maildir_key_find(root, a->path, &dl->key, dl->head.len + dl->size, &j->err);
+		int rc =
+		        maildir_key_find(root, a->path, &dl->key, dl->head.len + dl->size, &j->err);
 		const struct index_tomb tomb = { dl->key, dl->head.len + dl->size };
 		if (rc == 0 && a->index && index_tomb_has(a->index, &tomb, clock_wall_s()) == 1)
 			rc = 1;
@@ -57,8 +58,8 @@ static void deliver_run(void *rec)
 	sys_close(root);
 }
 
-int store_deliver(struct store_account *a, struct store_mailbox_id id, const struct store_delivery *d,
-	enum store_delivered *out, struct err *e)
+int store_deliver(struct store_account *a, struct store_mailbox_id id,
+        const struct store_delivery *d, enum store_delivered *out, struct err *e)
 {
 	struct deliver_job *j = mem_alloc(sizeof(*j));
 	j->account = a;

@@ -44,7 +44,8 @@ static int list_work(struct folders_job *j)
 	return maildir_folders_list(&j->folders, &j->list, &j->err);
 }
 
-int store_folders(struct store_account *a, struct arena *arena, struct store_folders *out, struct err *e)
+int store_folders(
+        struct store_account *a, struct arena *arena, struct store_folders *out, struct err *e)
 {
 	struct folders_job *j = mem_alloc(sizeof(*j));
 	j->work = list_work;
@@ -107,7 +108,7 @@ int store_subscribe(struct store_account *a, struct store_mailbox_id id, bool on
 	return run(a, &j, e);
 }
 
-/* --- rename ----------------------------------------------------------------------------------------- */
+/* --- rename -------------------------------------------------- */
 
 static int rename_work(struct folders_job *j)
 {
@@ -146,7 +147,7 @@ static int empty_inbox(struct folders_job *j)
 }
 
 int store_rename(struct store_account *a, struct store_mailbox_id from, struct store_mailbox_id to,
-	struct err *e)
+        struct err *e)
 {
 	struct folders_job j = { .work = rename_work, .name = from.name, .name2 = to.name };
 	if (folder_dir_of(from.name, &j.dir, e) < 0 || folder_dir_of(to.name, &j.dir2, e) < 0)
@@ -158,7 +159,7 @@ int store_rename(struct store_account *a, struct store_mailbox_id from, struct s
 	return run(a, &j, e);
 }
 
-/* --- status -------------------------------------------------------------------------------------------- */
+/* --- status -------------------------------------------------- */
 
 static void recall_all(struct maildir_box *t)
 {
@@ -198,7 +199,8 @@ static int status_work(struct folders_job *j)
 	struct store_status *s = j->status;
 	int rc = maildir_box_sync(t, &j->err);
 	if (rc == 1) {
-		*s = (struct store_status){ .uidvalidity = t->list.h.uidvalidity, .uidnext = t->list.h.nextuid };
+		*s = (struct store_status){ .uidvalidity = t->list.h.uidvalidity,
+			.uidnext = t->list.h.nextuid };
 		for (size_t i = 0; i < t->n; i++) {
 			const struct box_rec *r = &t->recs[i];
 			s->messages += r->where != BOX_ABSENT;
@@ -212,8 +214,8 @@ static int status_work(struct folders_job *j)
 	return rc;
 }
 
-int store_status(struct store_account *a, struct store_mailbox_id id, bool with_size, struct store_status *out,
-	struct err *e)
+int store_status(struct store_account *a, struct store_mailbox_id id, bool with_size,
+        struct store_status *out, struct err *e)
 {
 	struct folders_job j = { .work = status_work, .status = out, .on = with_size };
 	if (folder_dir_of(id.name, &j.dir, e) < 0)

@@ -23,8 +23,10 @@ static struct store_msg *nth(struct mails_job *j, size_t i)
 
 /* Call ONE for each mail of the job with its directories open. 1 all, 0 some are gone, -1. */
 static void each(struct mails_job *j,
-	int (*one)(struct mails_job *j, const struct maildir_dir *d, struct store_msg *m, void *arg), void *arg,
-	int (*before)(struct mails_job *j, int root, const struct maildir_dir *d, void *arg))
+        int (*one)(
+                struct mails_job *j, const struct maildir_dir *d, struct store_msg *m, void *arg),
+        void *arg,
+        int (*before)(struct mails_job *j, int root, const struct maildir_dir *d, void *arg))
 {
 	struct maildir_box *t = j->job.box->table;
 	struct maildir_dir d;
@@ -57,7 +59,7 @@ static int run(struct store_box *b, struct mails_job *j, struct err *e)
 	return box_result(&j->job, e);
 }
 
-/* --- facts ------------------------------------------------------------------------------------------- */
+/* --- facts -------------------------------------------------- */
 
 static void take_facts(struct store_box *b, struct store_msg *m)
 {
@@ -69,7 +71,8 @@ static void take_facts(struct store_box *b, struct store_msg *m)
 	m->internaldate = r->mtime;
 }
 
-static int stat_one(struct mails_job *j, const struct maildir_dir *d, struct store_msg *m, void *arg)
+static int stat_one(
+        struct mails_job *j, const struct maildir_dir *d, struct store_msg *m, void *arg)
 {
 	(void)arg;
 	int rc = maildir_mail_stat(j->job.box->table, d, m->uid, j->vsize, &j->job.err);
@@ -116,7 +119,8 @@ static bool any_unknown(const struct store_box *b, const size_t *indexes, size_t
 {
 	for (size_t i = 0; i < (indexes ? n : b->n); i++) {
 		size_t at = indexes ? indexes[i] : i;
-		if (at < b->n && !b->v[at].gone && (vsize ? b->v[at].vsize == 0 : b->v[at].internaldate == 0))
+		if (at < b->n && !b->v[at].gone &&
+		        (vsize ? b->v[at].vsize == 0 : b->v[at].internaldate == 0))
 			return true;
 	}
 	return false;
@@ -140,7 +144,8 @@ int store_box_dates(struct store_box *b, const size_t *indexes, size_t n, struct
 	return facts(b, indexes, n, false, e);
 }
 
-static int open_one(struct mails_job *j, const struct maildir_dir *d, struct store_msg *m, void *arg)
+static int open_one(
+        struct mails_job *j, const struct maildir_dir *d, struct store_msg *m, void *arg)
 {
 	(void)arg;
 	int rc = maildir_mail_open(j->job.box->table, d, m->uid, &j->fd, &j->job.err);
@@ -162,21 +167,24 @@ int store_box_content(struct store_box *b, size_t index, struct store_content *o
 		return 0;
 	int rc = run(b, &j, e);
 	if (rc == 1)
-		*out = (struct store_content){ .fd = j.fd, .size = b->v[index].size, .vsize = b->v[index].vsize };
+		*out = (struct store_content){
+			.fd = j.fd, .size = b->v[index].size, .vsize = b->v[index].vsize
+		};
 	return rc;
 }
 
-/* --- flags ---------------------------------------------------------------------------------------------- */
+/* --- flags -------------------------------------------------- */
 
 static int flags_before(struct mails_job *j, int root, const struct maildir_dir *d, void *arg)
 {
 	struct mail_flag_change *c = arg;
 	const struct store_flag_change *want = j->change;
 	return maildir_keyword_mask(j->job.box->table, root, d, want->keywords, want->nkeywords,
-		want->op != STORE_FLAGS_REMOVE, &c->keywords, &j->job.err);
+	        want->op != STORE_FLAGS_REMOVE, &c->keywords, &j->job.err);
 }
 
-static int flags_one(struct mails_job *j, const struct maildir_dir *d, struct store_msg *m, void *arg)
+static int flags_one(
+        struct mails_job *j, const struct maildir_dir *d, struct store_msg *m, void *arg)
 {
 	int rc = maildir_mail_flags(j->job.box->table, d, m->uid, arg, &j->job.err);
 	if (rc == 1) {
@@ -199,8 +207,8 @@ static int check_writable(const struct store_box *b, struct err *e)
 	return b->writable ? 0 : err_set(e, ERR_PERM, "mailbox was opened read-only");
 }
 
-int store_box_flags(struct store_box *b, const size_t *indexes, size_t n, const struct store_flag_change *c,
-	struct err *e)
+int store_box_flags(struct store_box *b, const size_t *indexes, size_t n,
+        const struct store_flag_change *c, struct err *e)
 {
 	if (check_writable(b, e) < 0)
 		return -1;
@@ -208,9 +216,10 @@ int store_box_flags(struct store_box *b, const size_t *indexes, size_t n, const 
 	return run(b, &j, e);
 }
 
-/* --- expunge -------------------------------------------------------------------------------------------- */
+/* --- expunge -------------------------------------------------- */
 
-static int remove_one(struct mails_job *j, const struct maildir_dir *d, struct store_msg *m, void *arg)
+static int remove_one(
+        struct mails_job *j, const struct maildir_dir *d, struct store_msg *m, void *arg)
 {
 	(void)arg;
 	int rc = maildir_mail_remove(j->job.box->table, d, m->uid, &j->job.err);

@@ -13,7 +13,7 @@
 
 #include "lib/store/store.h"
 
-/* --- delivery ------------------------------------------------------------------------------------ */
+/* --- delivery -------------------------------------------------- */
 #define STORE_KEY_LEN 32
 
 /* 128 bits in lower-case hex: stands in the file's name as K<key>. */
@@ -41,7 +41,7 @@ enum store_delivered { STORE_DELIVERED_NEW, STORE_DELIVERED_BEFORE };
 MUST_USE int store_deliver(struct store_account *a, struct store_mailbox_id id,
 	const struct store_delivery *d, enum store_delivered *out, struct err *e);
 
-/* --- append -------------------------------------------------------------------------------------- */
+/* --- append -------------------------------------------------- */
 struct store_append;
 
 struct store_append_meta {

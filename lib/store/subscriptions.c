@@ -56,7 +56,8 @@ int subscriptions_change(struct sv text, struct sv name, bool on, struct buf *ou
 		char z[STORE_NAME_MAX + 1];
 		if (!line_name(line, v2, z, &have))
 			continue;
-		bool same = store_name_is_inbox(name) ? store_name_is_inbox(have) : sv_eq(have, name);
+		bool same =
+		        store_name_is_inbox(name) ? store_name_is_inbox(have) : sv_eq(have, name);
 		if (same && (had || !on)) {
 			had = true;
 			continue;

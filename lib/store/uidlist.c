@@ -78,7 +78,8 @@ int uidlist_header_parse(struct sv line, struct uidlist_header *out)
 	} else if (sv_eq(version, SV("1"))) {
 		h.version = 1;
 		struct sv validity = sv_take_word(&rest), next = sv_take_word(&rest);
-		rc = num_u32(validity, &h.uidvalidity) == 1 && num_u32(next, &h.nextuid) == 1 ? 1 : -1;
+		rc = num_u32(validity, &h.uidvalidity) == 1 && num_u32(next, &h.nextuid) == 1 ? 1
+		                                                                              : -1;
 	} else {
 		uint32_t n;
 		return num_u32(version, &n) == 1 ? 0 : -1;
@@ -123,7 +124,7 @@ int uidlist_record_parse(struct sv line, unsigned version, struct uidlist_record
 int uidlist_header_format(struct buf *out, const struct uidlist_header *h)
 {
 	return buf_printf(out, "3 V%u N%u G%s%s%s\n", h->uidvalidity, h->nextuid, h->guid,
-		h->extra[0] ? " " : "", h->extra);
+	        h->extra[0] ? " " : "", h->extra);
 }
 
 int uidlist_record_format(struct buf *out, uint32_t uid, struct sv ext, struct sv base)

@@ -111,16 +111,19 @@ static size_t read_lines(struct maildir_box *b, struct sv text, struct old_table
 		size_t room = UINT32_MAX - b->list.h.nextuid;
 		b->list.h.nextuid += (uint32_t)(skip < room ? skip : room);
 		b->list.rewrite = true;
-		log_warn("%s/%s/%s: %zu octets of broken lines dropped", b->root_path, b->folder.z, LIST, lost);
+		log_warn("%s/%s/%s: %zu octets of broken lines dropped", b->root_path, b->folder.z,
+		        LIST, lost);
 	}
 	return done;
 }
 
 /* The file from OFFSET on. NULL with E. */
-static char *slurp(int fd, off_t offset, off_t size, const struct maildir_dir *d, size_t *len, struct err *e)
+static char *slurp(
+        int fd, off_t offset, off_t size, const struct maildir_dir *d, size_t *len, struct err *e)
 {
 	if (size - offset > (off_t)BOX_UIDLIST_MAX) {
-		err_set(e, ERR_TEMP, "%s/%s is larger than %u octets", d->path, LIST, BOX_UIDLIST_MAX);
+		err_set(e, ERR_TEMP, "%s/%s is larger than %u octets", d->path, LIST,
+		        BOX_UIDLIST_MAX);
 		return NULL;
 	}
 	*len = (size_t)(size - offset);
@@ -139,7 +142,7 @@ static int read_header(struct maildir_box *b, struct sv text, const struct maild
 	struct sv rest = text, line;
 	struct uidlist_header h;
 	if (!memchr(text.p, '\n', text.len > UIDLIST_LINE_MAX ? UIDLIST_LINE_MAX : text.len) ||
-		!sv_take_line(&rest, &line) || uidlist_header_parse(line, &h) != 1) {
+	        !sv_take_line(&rest, &line) || uidlist_header_parse(line, &h) != 1) {
 		log_warn("%s/%s: the header is broken: UIDs are given anew", d->path, LIST);
 		return 0;
 	}
@@ -147,13 +150,14 @@ static int read_header(struct maildir_box *b, struct sv text, const struct maild
 	memcpy(b->list.head, text.p, b->list.head_len);
 	b->list.rewrite = h.version != 3 || !h.guid[0];
 	if (!h.guid[0])
-		(void)snprintf(h.guid, sizeof(h.guid), "%016" PRIx64 "%016" PRIx64, rand_u64(), rand_u64());
+		(void)snprintf(h.guid, sizeof(h.guid), "%016" PRIx64 "%016" PRIx64, rand_u64(),
+		        rand_u64());
 	b->list.h = h;
 	return 1;
 }
 
-static int read_whole(struct maildir_box *b, int fd, const struct stat *st, const struct maildir_dir *d,
-	struct err *e)
+static int read_whole(struct maildir_box *b, int fd, const struct stat *st,
+        const struct maildir_dir *d, struct err *e)
 {
 	size_t len;
 	char *text = slurp(fd, 0, st->st_size, d, &len, e);
@@ -181,11 +185,11 @@ static int read_whole(struct maildir_box *b, int fd, const struct stat *st, cons
 }
 
 /* Only the tail is new: same file, same header, longer. 1 read; 0 read it whole; -1. */
-static int read_tail(struct maildir_box *b, int fd, const struct stat *st, const struct maildir_dir *d,
-	struct err *e)
+static int read_tail(struct maildir_box *b, int fd, const struct stat *st,
+        const struct maildir_dir *d, struct err *e)
 {
 	if (!b->list.loaded || st->st_dev != b->list.dev || st->st_ino != b->list.ino ||
-		st->st_size < b->list.known)
+	        st->st_size < b->list.known)
 		return 0;
 	char head[UIDLIST_LINE_MAX + 1];
 	if (sys_pread_all(fd, head, b->list.head_len, 0) < 0)
@@ -227,7 +231,8 @@ int maildir_uidlist_read(struct maildir_box *b, const struct maildir_dir *d, str
 			rc = read_whole(b, fd, &st, d, e);
 		/* a writer that still holds the lock may not have synced what we just read */
 		if (rc == 1 && (st.st_size != known || !b->list.loaded) &&
-			clock_wall_s() - (int64_t)st.st_mtime < SYNC_FRESH_S && sys_fdatasync(fd) < 0)
+		        clock_wall_s() - (int64_t)st.st_mtime < SYNC_FRESH_S &&
+		        sys_fdatasync(fd) < 0)
 			rc = err_sys(e, errno, "fdatasync %s/%s", d->path, LIST);
 		if (rc == 1) {
 			b->list.dev = st.st_dev;
@@ -310,7 +315,8 @@ int maildir_uidlist_reset(struct maildir_box *b, int root, struct err *e)
 	memcpy(guid, b->list.h.guid, sizeof(guid));
 	b->list = (struct box_uidlist){ .rewrite = true };
 	b->list.h = (struct uidlist_header){ .version = 3, .uidvalidity = validity, .nextuid = 1 };
-	(void)snprintf(b->list.h.guid, sizeof(b->list.h.guid), "%016" PRIx64 "%016" PRIx64, rand_u64(), rand_u64());
+	(void)snprintf(b->list.h.guid, sizeof(b->list.h.guid), "%016" PRIx64 "%016" PRIx64,
+	        rand_u64(), rand_u64());
 	if (guid[0])
 		memcpy(b->list.h.guid, guid, sizeof(guid));
 	return 0;
@@ -335,7 +341,8 @@ static int append(struct maildir_box *b, const struct maildir_dir *d, size_t fir
 	int rc = fd < 0 ? err_sys(e, errno, "open %s/%s", d->path, LIST) : 0;
 	if (rc == 0 && text.overflow)
 		rc = err_set(e, ERR_TEMP, "%s/%s: too large", d->path, LIST);
-	if (rc == 0 && (sys_pwrite_all(fd, text.p, text.len, b->list.known) < 0 || sys_fdatasync(fd) < 0)) {
+	if (rc == 0 && (sys_pwrite_all(fd, text.p, text.len, b->list.known) < 0 ||
+	                       sys_fdatasync(fd) < 0)) {
 		rc = err_sys(e, errno, "write %s/%s", d->path, LIST);
 		if (sys_ftruncate(fd, b->list.known) < 0)
 			b->list.rewrite = true;
@@ -360,7 +367,8 @@ static int rewrite(struct maildir_box *b, const struct maildir_dir *d, struct er
 	struct stat st;
 	if (rc == 0 && text.overflow)
 		rc = err_set(e, ERR_TEMP, "%s/%s: too large", d->path, LIST);
-	if (rc == 0 && (sys_write_all(fd, text.p, text.len) < 0 || sys_fsync(fd) < 0 || sys_fstat(fd, &st) < 0))
+	if (rc == 0 && (sys_write_all(fd, text.p, text.len) < 0 || sys_fsync(fd) < 0 ||
+	                       sys_fstat(fd, &st) < 0))
 		rc = err_sys(e, errno, "write %s/%s", d->path, LIST_TMP);
 	if (fd >= 0)
 		sys_close(fd);
@@ -386,7 +394,8 @@ static int rewrite(struct maildir_box *b, const struct maildir_dir *d, struct er
 	return rc;
 }
 
-int maildir_uidlist_write(struct maildir_box *b, const struct maildir_dir *d, size_t first, struct err *e)
+int maildir_uidlist_write(
+        struct maildir_box *b, const struct maildir_dir *d, size_t first, struct err *e)
 {
 	if (b->list.rewrite || !b->list.loaded)
 		return rewrite(b, d, e);

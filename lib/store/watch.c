@@ -15,9 +15,9 @@
 #include "lib/sys/log.h"
 #include "lib/sys/sys.h"
 
-#define MASK                                                                                     \
+#define MASK                                                                                   \
 	(IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF | \
-		IN_ONLYDIR | IN_DONT_FOLLOW)
+	        IN_ONLYDIR | IN_DONT_FOLLOW)
 #define POLL_MS 30000 /* where the kernel has no more watches */
 
 struct watch_hub {
@@ -41,8 +41,7 @@ static bool polls(const struct store_watch *w)
 
 static void wake(struct watch_hub *h, int wd, bool all)
 {
-	LIST_FOREACH(n, &h->watches)
-	{
+	LIST_FOREACH (n, &h->watches) {
 		struct store_watch *w = CONTAINER_OF(n, struct store_watch, node);
 		if (all || w->wd[0] == wd || w->wd[1] == wd)
 			fiber_event_set(w->event);
@@ -67,14 +66,14 @@ static void hub_fiber(void *arg)
 	struct watch_hub *h = arg;
 	while (!h->ending) {
 		int64_t deadline = fiber_deadline(POLL_MS);
-		int rc = h->fd < 0 ? fiber_sleep(POLL_MS) : fiber_wait_fd(h->fd, FIBER_READ, deadline);
+		int rc = h->fd < 0 ? fiber_sleep(POLL_MS)
+		                   : fiber_wait_fd(h->fd, FIBER_READ, deadline);
 		if (rc < 0)
 			break;
 		if (h->fd >= 0 && rc == 1)
 			read_events(h);
 		else
-			LIST_FOREACH(n, &h->watches)
-			{
+			LIST_FOREACH (n, &h->watches) {
 				struct store_watch *w = CONTAINER_OF(n, struct store_watch, node);
 				if (polls(w))
 					fiber_event_set(w->event);
@@ -89,8 +88,8 @@ static struct watch_hub *hub_of(struct store *s)
 		list_init(&h->watches);
 		h->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 		if (h->fd < 0)
-			log_warn("inotify: %s: changes of mailboxes are looked for every %d s", strerror(errno),
-				POLL_MS / 1000);
+			log_warn("inotify: %s: changes of mailboxes are looked for every %d s",
+			        strerror(errno), POLL_MS / 1000);
 		s->hub = h;
 	}
 	if (!s->hub->fiber) {
@@ -116,7 +115,8 @@ void watch_hub_free(struct watch_hub *h)
 	free(h);
 }
 
-static int watch_dir(struct watch_hub *h, const char *root, const struct folder_dir *f, const char *sub)
+static int watch_dir(
+        struct watch_hub *h, const char *root, const struct folder_dir *f, const char *sub)
 {
 	char path[4096 + 300];
 	(void)snprintf(path, sizeof(path), "%s/%s/%s", root, f->z, sub);
@@ -124,7 +124,7 @@ static int watch_dir(struct watch_hub *h, const char *root, const struct folder_
 }
 
 struct store_watch *store_watch_add(
-	struct store_account *a, struct store_mailbox_id id, struct fiber_event *ev, struct err *e)
+        struct store_account *a, struct store_mailbox_id id, struct fiber_event *ev, struct err *e)
 {
 	struct folder_dir folder;
 	if (folder_dir_of(id.name, &folder, e) < 0)
@@ -150,8 +150,7 @@ struct store_watch *store_watch_add(
 
 static bool in_use(const struct watch_hub *h, int wd)
 {
-	LIST_FOREACH(n, &h->watches)
-	{
+	LIST_FOREACH (n, &h->watches) {
 		const struct store_watch *w = CONTAINER_OF(n, struct store_watch, node);
 		if (w->wd[0] == wd || w->wd[1] == wd)
 			return true;

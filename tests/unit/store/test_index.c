@@ -34,7 +34,8 @@ static bool is_filled(struct store_index *ix)
 	struct arena a;
 	arena_init(&a, 10000);
 	bool is = index_sizes_get(ix, &g, &s, 1) == 1 && s.vsize == 110 &&
-		index_cache_get(ix, &g, &p, 1, &a) == 1 && p.value.p && sv_eqz(p.value, "envelope");
+	          index_cache_get(ix, &g, &p, 1, &a) == 1 && p.value.p &&
+	          sv_eqz(p.value, "envelope");
 	arena_free(&a);
 	return is;
 }
@@ -43,7 +44,8 @@ static void test_records(void **state)
 {
 	(void)state;
 	struct index_guid g = guid();
-	struct index_key a = index_key_mail(INDEX_SIZE, &g, 1), b = index_key_mail(INDEX_SIZE, &g, 256);
+	struct index_key a = index_key_mail(INDEX_SIZE, &g, 1),
+	                 b = index_key_mail(INDEX_SIZE, &g, 256);
 	assert_true(memcmp(a.octets, b.octets, a.len) < 0); /* ascend with UIDs */
 	struct buf v;
 	buf_init(&v, 100);
@@ -206,7 +208,8 @@ static void test_two(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_records), cmocka_unit_test(test_keep),
-		cmocka_unit_test(test_grow), cmocka_unit_test(test_damage), cmocka_unit_test(test_two) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_records),
+		cmocka_unit_test(test_keep), cmocka_unit_test(test_grow),
+		cmocka_unit_test(test_damage), cmocka_unit_test(test_two) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

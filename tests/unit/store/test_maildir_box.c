@@ -143,14 +143,18 @@ static const struct {
 	{ "zeros", "3 V0 N0 G0\n", true, 1 },
 	{ "future version", "9 V7 N7\n", true, 1 },
 	{ "text", "hello\n", true, 1 },
-	{ "not ascending", "3 V7 N10 G3085f01b7f11094c501100008c4a11c1\n5 :1.a.h\n4 :2.b.h\n", false, 10 },
-	{ "broken line", "3 V7 N3 G3085f01b7f11094c501100008c4a11c1\n1 :1.a.h\nxxxxxxxxxxxxxxxxxxxxxxx\n", false, 7 },
+	{ "not ascending", "3 V7 N10 G3085f01b7f11094c501100008c4a11c1\n5 :1.a.h\n4 :2.b.h\n",
+	        false, 10 },
+	{ "broken line",
+	        "3 V7 N3 G3085f01b7f11094c501100008c4a11c1\n1 :1.a.h\nxxxxxxxxxxxxxxxxxxxxxxx\n",
+	        false, 7 },
 	{ "path in a name", "3 V7 N3 G3085f01b7f11094c501100008c4a11c1\n1 :../x\n", false, 4 },
 	{ "low N", "3 V7 N1 G3085f01b7f11094c501100008c4a11c1\n70 :1.a.h\n", false, 71 },
 	{ "no guid", "3 V7 N5\n1 :1.a.h\n", false, 5 },
 	{ "version 1", "1 7 5\n1 1.a.h:2,\n2 2.b.h\n", false, 5 },
 	{ "UIDs used up", "3 V7 N4294967294 G3085f01b7f11094c501100008c4a11c1\n", true, 3 },
-	{ "same name twice", "3 V7 N5 G3085f01b7f11094c501100008c4a11c1\n1 :1.a.h\n2 :1.a.h\n", false, 5 },
+	{ "same name twice", "3 V7 N5 G3085f01b7f11094c501100008c4a11c1\n1 :1.a.h\n2 :1.a.h\n",
+	        false, 5 },
 };
 
 static void test_broken(void **state)
@@ -175,7 +179,7 @@ static void test_broken(void **state)
 		assert_int_equal(c->list.h.nextuid, b->list.h.nextuid);
 		assert_int_equal(present(c), 2);
 		assert_int_equal(maildir_box_by_base(c, SV("1.a.h"))->uid,
-			maildir_box_by_base(b, SV("1.a.h"))->uid);
+		        maildir_box_by_base(b, SV("1.a.h"))->uid);
 		maildir_box_free(c);
 		maildir_box_free(b);
 		fixture_free(&f);
@@ -240,6 +244,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_new_mail),
 		cmocka_unit_test(test_vanish_and_flags), cmocka_unit_test(test_truncated),
-		cmocka_unit_test(test_broken), cmocka_unit_test(test_two), cmocka_unit_test(test_no_folder) };
+		cmocka_unit_test(test_broken), cmocka_unit_test(test_two),
+		cmocka_unit_test(test_no_folder) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,7 +17,8 @@ static const struct {
 } names[] = {
 	{ L("1.M2P3.h"), 1, "1.M2P3.h", 0, 0, 0, 0, "" },
 	{ L("1.M2P3.h:2,"), 1, "1.M2P3.h", 0, 0, 0, 0, "" },
-	{ L("1.M2P3.h,S=10,W=12:2,FS"), 1, "1.M2P3.h,S=10,W=12", STORE_FLAGGED | STORE_SEEN, 0, 10, 12, "" },
+	{ L("1.M2P3.h,S=10,W=12:2,FS"), 1, "1.M2P3.h,S=10,W=12", STORE_FLAGGED | STORE_SEEN, 0, 10,
+	        12, "" },
 	{ L("1.h:2,DFPRSTaz"), 1, "1.h", 63, 1u | 1u << 25, 0, 0, "" },
 	{ L("1.h:2,XQS"), 1, "1.h", STORE_SEEN, 0, 0, 0, "" },
 	{ L("1.h:1,S"), 1, "1.h", 0, 0, 0, 0, "" },
@@ -43,7 +44,8 @@ static void test_parse(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		struct maildir_name n;
 		t_case(names[i].name);
-		assert_int_equal(maildir_name_parse(sv_n(names[i].name, names[i].len), &n), names[i].rc);
+		assert_int_equal(
+		        maildir_name_parse(sv_n(names[i].name, names[i].len), &n), names[i].rc);
 		if (names[i].rc != 1)
 			continue;
 		if (names[i].base)
@@ -83,11 +85,26 @@ static const struct {
 	int rc;
 	const char *dir;
 } folders[] = {
-	{ "INBOX", 1, "." }, { "inbox", 1, "." }, { "A", 1, ".A" }, { "A.B", 1, ".A.B" },
-	{ "INBOX.x", 1, ".INBOX.x" }, { "Entw&APw-rfe", 1, ".Entw&APw-rfe" }, { "a b", 1, ".a b" },
-	{ "", -1, NULL }, { ".", -1, NULL }, { "..", -1, NULL }, { ".A", -1, NULL }, { "A.", -1, NULL },
-	{ "A..B", -1, NULL }, { "A/B", -1, NULL }, { "../x", -1, NULL }, { "~root", -1, NULL },
-	{ "a*", -1, NULL }, { "a%", -1, NULL }, { "a\tb", -1, NULL }, { "a\xc3\xbc", -1, NULL },
+	{ "INBOX", 1, "." },
+	{ "inbox", 1, "." },
+	{ "A", 1, ".A" },
+	{ "A.B", 1, ".A.B" },
+	{ "INBOX.x", 1, ".INBOX.x" },
+	{ "Entw&APw-rfe", 1, ".Entw&APw-rfe" },
+	{ "a b", 1, ".a b" },
+	{ "", -1, NULL },
+	{ ".", -1, NULL },
+	{ "..", -1, NULL },
+	{ ".A", -1, NULL },
+	{ "A.", -1, NULL },
+	{ "A..B", -1, NULL },
+	{ "A/B", -1, NULL },
+	{ "../x", -1, NULL },
+	{ "~root", -1, NULL },
+	{ "a*", -1, NULL },
+	{ "a%", -1, NULL },
+	{ "a\tb", -1, NULL },
+	{ "a\xc3\xbc", -1, NULL },
 };
 
 static void test_folders(void **state)
@@ -119,7 +136,7 @@ static void test_folders(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_parse), cmocka_unit_test(test_format),
-		cmocka_unit_test(test_folders) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_parse),
+		cmocka_unit_test(test_format), cmocka_unit_test(test_folders) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

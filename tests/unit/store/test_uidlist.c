@@ -37,7 +37,8 @@ static void test_header(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(headers); i++) {
 		struct uidlist_header h;
 		t_case(headers[i].line);
-		assert_int_equal(uidlist_header_parse(sv_n(headers[i].line, headers[i].len), &h), headers[i].rc);
+		assert_int_equal(uidlist_header_parse(sv_n(headers[i].line, headers[i].len), &h),
+		        headers[i].rc);
 		if (!headers[i].again)
 			continue;
 		struct buf b;
@@ -81,8 +82,8 @@ static void test_record(void **state)
 		struct uidlist_record r;
 		t_case(records[i].line);
 		assert_int_equal(uidlist_record_parse(sv_n(records[i].line, records[i].len),
-					 records[i].version, &r),
-			records[i].rc);
+		                         records[i].version, &r),
+		        records[i].rc);
 		if (records[i].rc != 1)
 			continue;
 		assert_int_equal(r.uid, records[i].uid);
@@ -97,8 +98,9 @@ static void test_keywords(void **state)
 {
 	(void)state;
 	struct keywords k;
-	keywords_parse(SV("0 $Forwarded\n1 NonJunk\n25 z\n26 over\nx y\n3\n4 has space\n5 \\Seen\n6 nonjunk\n"),
-		&k);
+	keywords_parse(SV("0 $Forwarded\n1 NonJunk\n25 z\n26 over\nx y\n3\n4 has space\n5 "
+	                  "\\Seen\n6 nonjunk\n"),
+	        &k);
 	assert_string_equal(k.name[0], "$Forwarded");
 	assert_string_equal(k.name[1], "NonJunk");
 	assert_string_equal(k.name[25], "z");
@@ -126,7 +128,7 @@ static void test_keywords(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_header), cmocka_unit_test(test_record),
-		cmocka_unit_test(test_keywords) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_header),
+		cmocka_unit_test(test_record), cmocka_unit_test(test_keywords) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
