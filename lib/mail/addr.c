@@ -59,8 +59,9 @@ static int scan_quoted(struct scan *s)
 static int scan_literal(struct scan *s)
 {
 	size_t start = s->i;
-	while (s->i < s->in.len && s->in.p[s->i] != ']')
-		s->i++;
+	for (; s->i < s->in.len && s->in.p[s->i] != ']'; s->i++)
+		if (is_control(s->in.p[s->i]))
+			return refuse(s->why, "control character in address");
 	if (s->i == s->in.len)
 		return refuse(s->why, "address literal without end");
 	s->i++;

@@ -252,6 +252,7 @@ static bool angle_item(struct reader *r, size_t from, size_t i, size_t end)
 		return true;
 	size_t spec = i + 1;
 	item->angle = true;
+	item->begin = r->t[from].start; /* FROM is I when there is no phrase */
 	if (i > from)
 		item->name = span(r, r->t[from].start, r->t[i - 1].end);
 	if (is(r, spec, '@'))
@@ -288,6 +289,7 @@ static bool bare_items(struct reader *r, size_t from, size_t to)
 		struct addr_item *item = new_item(r, ADDR_ITEM_MAILBOX);
 		if (!item)
 			return true;
+		item->begin = r->t[from].start;
 		if (first)
 			item->comment = comment;
 		item->missing_comma = !first;

@@ -39,6 +39,7 @@ struct addr_item {
 	struct sv route;    /* "@a,@b" before ':' inside <>, or empty */
 	struct sv internal; /* local@domain or local, internal form (arena) */
 	struct sv local, domain; /* its parts */
+	size_t begin;       /* where its text starts in the field: phrase, '<' or address */
 	bool angle;         /* stood in <> */
 	bool missing_comma; /* no comma before it although one should be: the writer adds it */
 };

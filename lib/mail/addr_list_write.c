@@ -38,8 +38,7 @@ int addr_list_write(struct buf *out, struct sv body, const struct addr_list *l,
 		struct sv gap = sv_sub(body, done, start - done);
 		if (item->missing_comma) {
 			/* for "<a> name <b>" the comma belongs before the name */
-			size_t before = item->name.len ? (size_t)(item->name.p - gap.p) : gap.len;
-			struct sv kept = sv_trim_right(sv_upto(gap, before));
+			struct sv kept = sv_trim_right(sv_upto(gap, item->begin - done));
 			rc |= buf_put_sv(out, kept);
 			rc |= buf_putc(out, ',');
 			gap = sv_from(gap, kept.len);

@@ -49,10 +49,16 @@ static int64_t floor_div(int64_t a, int64_t b)
 	return q - (a % b < 0);
 }
 
+/* Seconds since 1970-01-01 00:00 of the zone; a damaged time stamp must not overflow. */
+static int64_t local_time(int64_t t, int tz_min)
+{
+	const int64_t far = (int64_t)1 << 55;
+	return (t > far ? far : t < -far ? -far : t) + (int64_t)tz_min * 60;
+}
+
 static void civil_of(int64_t t, int tz_min, struct civil *c)
 {
-	const int64_t far = (int64_t)1 << 55; /* a damaged time stamp must not overflow */
-	int64_t local = (t > far ? far : t < -far ? -far : t) + (int64_t)tz_min * 60;
+	int64_t local = local_time(t, tz_min);
 	int64_t days = floor_div(local, DAY);
 	int rest = (int)(local - days * DAY);
 	date_civil_from_days(days, &c->year, &c->month, &c->day);
@@ -112,7 +118,7 @@ int date_ctime_format(struct buf *out, int64_t t, int tz_min)
 
 int64_t date_day_of(int64_t t, int tz_min)
 {
-	return floor_div(t, DAY) + floor_div(t - floor_div(t, DAY) * DAY + (int64_t)tz_min * 60, DAY);
+	return floor_div(local_time(t, tz_min), DAY);
 }
 
 /* ---- parsing ---- */

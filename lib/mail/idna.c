@@ -81,10 +81,12 @@ int idna_to_unicode(struct buf *out, struct sv domain, struct err *e)
 	buf_init(&u, IDNA_INPUT_MAX);
 	buf_init(&folded, domain.len);
 	addr_fold(&folded, domain);
-	int rc = convert(buf_sv(&folded), down, &u, e);
-	if (rc == 1)
+	/* names like "r3---sn.example" are in use, though UTS #46 does not like them */
+	bool plain = utf8_is_ascii(domain) && sv_ifind(domain, SV("xn--")) < 0;
+	int rc = plain ? buf_put_sv(&u, buf_sv(&folded)) + 1 : convert(buf_sv(&folded), down, &u, e);
+	if (rc == 1 && !plain)
 		rc = check_round_trip(domain, buf_sv(&u), e);
-	if (rc == 1 && buf_put_sv(out, buf_sv(&u)) < 0)
+	if (rc == 0 || (rc == 1 && buf_put_sv(out, buf_sv(&u)) < 0))
 		rc = err_set(e, ERR_PERM, "domain name too long");
 	buf_free(&u);
 	buf_free(&folded);

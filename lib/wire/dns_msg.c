@@ -82,9 +82,10 @@ int dns_reverse_name(struct buf *out, struct sv octets)
 	}
 	if (octets.len != 16)
 		return -1;
-	for (size_t i = 16; i-- > 0;)
-		rc |= buf_printf(out, "%x.%x.", (unsigned char)octets.p[i] & 15u,
-			(unsigned)(unsigned char)octets.p[i] >> 4);
+	for (size_t i = 16; i-- > 0;) {
+		unsigned octet = (unsigned char)octets.p[i];
+		rc |= buf_printf(out, "%x.%x.", octet & 15, octet >> 4);
+	}
 	return rc | buf_puts(out, "ip6.arpa");
 }
 

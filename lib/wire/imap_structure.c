@@ -155,15 +155,19 @@ static void put_basic_tail(struct writer *w, const struct mime_part *p)
 	put(w, ")");
 }
 
+static void put_empty_text(struct writer *w)
+{
+	put(w, "(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 0 0");
+	put(w, w->extended ? " NIL NIL NIL NIL)" : ")");
+}
+
 /* What stands before a part's children; a leaf is whole then. */
 static void open_part(struct writer *w, const struct mime_part *p)
 {
 	if (p->kind == MIME_MULTIPART) {
 		put(w, "(");
 		if (!p->child) /* the grammar wants one part at least */
-			put(w, w->extended ? "(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 0 0"
-					     " NIL NIL NIL NIL)"
-					   : "(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 0 0)");
+			put_empty_text(w);
 		return;
 	}
 	put_basic(w, p);

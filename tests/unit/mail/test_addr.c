@@ -67,6 +67,7 @@ static const struct {
 	{ L("<u@[IPv6:::1]>"), 0, 1, "u@[IPv6:::1]", "[IPv6:::1]", "" },
 	{ L("<u@[127.0.0.1]x>"), L0, -1, NULL, NULL, NULL },
 	{ L("<u@[x]>"), L0, -1, NULL, NULL, NULL },
+	{ L("<u@[a\0b]@d.example>"), L0, -1, NULL, NULL, NULL },
 	{ L("<u@[1.2.3]>"), L0, -1, NULL, NULL, NULL },
 	{ L("<u@[1.2.3.4>"), L0, -1, NULL, NULL, NULL },
 	{ L("<@d.example>"), L0, -1, NULL, NULL, NULL },

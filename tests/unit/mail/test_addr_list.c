@@ -27,6 +27,7 @@ static const struct {
 	{ "a@b c@d", "||a@b;||c@d;", false, "X, X" },
 	{ "joe jane", "||joe;||jane;", false, "X, X" },
 	{ "a <b@c> d <e@f>", "a||b@c;d||e@f;", false, "a <X>, d <X>" },
+	{ "a <b@c><d@e>", "a||b@c;||d@e;", false, "a <X>,<X>" },
 	{ "a@x,\n b@y,\n\tC <c@z>\n", "||a@x;||b@y;C||c@z;", false, "X,\n X,\n\tC <X>\n" },
 	{ "u@[1.2.3.4], v@[IPv6:::1]", "||u@[1.2.3.4];||v@[IPv6:::1];", false, "X, X" },
 	{ "a.@b", "||a.@b;", false, "X" },

@@ -8,6 +8,7 @@ static const struct {
 	{ "Example.COM", "example.com", "example.com" },
 	{ "ex\xc3\xa4mple.com", "xn--exmple-cua.com", "ex\xc3\xa4mple.com" },
 	{ "xn--exmple-cua.com", "xn--exmple-cua.com", "ex\xc3\xa4mple.com" },
+	{ "R3---sn.example", "r3---sn.example", "r3---sn.example" },
 	{ "xn--a", NULL, NULL },
 	{ "xn--99999999999", NULL, NULL },
 	{ "ex\xc3.com", NULL, NULL },

@@ -57,14 +57,16 @@ static const struct {
 	{ "message", "Content-Type: message/rfc822\n\nSubject: in\n\nbody\n",
 		"0 message/rfc822 [Subject: in||body|] 21 3;1 text/plain [body|] 6 1;" },
 	{ "message in multipart",
-		"Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: message/rfc822\n\nA: b\n\nx\n"
+		"Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: message/rfc822\n\n"
+		"A: b\n\nx\n"
 		"--b--\n",
 		"0 multipart/mixed [--b|Content-Type: message/rfc822||A: b||x|--b--|] 55 7;"
 		"1 message/rfc822 [A: b||x] 9 2;2 text/plain [x] 1 0;" },
 	{ "encoded message", "Content-Type: message/rfc822\nContent-Transfer-Encoding: base64\n\nQQ==\n",
 		"0 application/octet-stream [QQ==|] 6 1;" },
 	{ "digest",
-		"Content-Type: multipart/digest; boundary=b\n\n--b\n\nA: b\n\nx\n--b\nContent-Type: text/x\n\ny\n"
+		"Content-Type: multipart/digest; boundary=b\n\n--b\n\nA: b\n\nx\n--b\n"
+		"Content-Type: text/x\n\ny\n"
 		"--b--\n",
 		"0 multipart/digest [--b||A: b||x|--b|Content-Type: text/x||y|--b--|] 57 10;"
 		"1 message/rfc822 [A: b||x] 9 2;2 text/plain [x] 1 0;1 text/x [y] 1 0;" },

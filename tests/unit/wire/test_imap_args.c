@@ -40,8 +40,9 @@ static void parses_append(UNUSED void **state)
 		if (imap_append_args(&p, &x) == 1) {
 			if (x.has_date)
 				snprintf(date, sizeof(date), "%lld", (long long)x.date);
-			snprintf(got, sizeof(got), "%.*s|%u|%zu|%s|%llu|%d", SV_ARG(x.mailbox), x.flags.system,
-				x.flags.nkeywords, date, (unsigned long long)x.size, x.literal8);
+			snprintf(got, sizeof(got), "%.*s|%u|%zu|%s|%llu|%d", SV_ARG(x.mailbox),
+				x.flags.system, x.flags.nkeywords, date,
+				(unsigned long long)x.size, x.literal8);
 		} else {
 			snprintf(got, sizeof(got), "!%s", p.why);
 		}

@@ -63,11 +63,13 @@ static const struct {
 		"((\"text\" \"html\" (\"charset\" \"utf-8\") NIL NIL \"quoted-printable\" 3 0 NIL"
 		" (\"inline\" (\"filename*\" \"utf-8''na%C3%AFve\")) (\"en\" \"de\") NIL)"
 		"(\"message\" \"rfc822\" NIL \"<1>\" NIL \"7bit\" 19 " INNER
-		" (\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 4 0 NIL NIL NIL NIL) 2 NIL NIL"
+		" (\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 4 0 NIL NIL NIL"
+		" NIL) 2 NIL NIL"
 		" NIL NIL) \"mixed\" (\"boundary\" \"a\") NIL NIL NIL)" },
 	{ "Content-Type: multipart/mixed; boundary=b\n\n",
 		"((\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 0 0) \"mixed\")",
-		"((\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 0 0 NIL NIL NIL NIL) \"mixed\""
+		"((\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 0 0 NIL NIL NIL"
+		" NIL) \"mixed\""
 		" (\"boundary\" \"b\") NIL NIL NIL)" },
 };
 
