@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "admin/merpati/merpati.h"
+#include "lib/queue/queue_dir.h"
 #include "lib/sys/sys.h"
 
 /*
@@ -141,6 +142,20 @@ static int write_texts(
 	return rc;
 }
 
+/* The queue's directories: sendmail and postdrop work before the first start. */
+static int make_queue(const char *path, struct err *e)
+{
+	char spool[4096];
+	struct queue q;
+	if (snprintf(spool, sizeof spool, "%s/spool", path) >= (int)sizeof spool)
+		return err_set(e, ERR_CONFIG, "%s: the path is too long", path);
+	if (queue_open(&q, spool, e) < 0)
+		return -1;
+	int rc = queue_create_dirs(&q, e);
+	queue_close(&q);
+	return rc;
+}
+
 static int make_files(
         const struct init_options *o, const char *path, const char *owner, struct err *e)
 {
@@ -148,6 +163,7 @@ static int make_files(
 		const char *name;
 		mode_t mode;
 	} dirs[] = { { "log", 0700 }, { "tls", 0700 }, { "spool", 0755 }, { "spool/data", 0700 },
+		{ "spool/pid", 0755 }, { "spool/public", 0755 }, { "spool/private", 0700 },
 		{ "mail", 0700 } };
 	int dir = sys_open(path, O_RDONLY | O_DIRECTORY, 0);
 	if (dir < 0)
@@ -158,6 +174,8 @@ static int make_files(
 		if (sys_mkdirat(dir, dirs[i].name, dirs[i].mode) < 0 && errno != EEXIST)
 			rc = err_sys(e, errno, "make %s/%s", path, dirs[i].name);
 	umask(old);
+	if (rc == 0)
+		rc = make_queue(path, e);
 	if (rc == 0)
 		rc = write_texts(dir, o, path, owner, e);
 	sys_close(dir);
@@ -194,7 +212,7 @@ int init_instance(const struct init_options *o, struct err *e)
 		        o->domain);
 	if (find_owner(o, &who, e) < 0 || prepare_dir(o, &who, &path, e) < 0 ||
 	        become(&who, path, e) < 0 || make_files(o, path, who.name, e) < 0 ||
-	        build_aliases(path, e) < 0) {
+	        make_queue(path, e) < 0 || build_aliases(path, e) < 0) {
 		free(path);
 		return -1;
 	}
