@@ -134,14 +134,24 @@ static int refresh(struct auth_dir *d, struct err *e)
 	return -1;
 }
 
-int auth_dir_find(struct auth_dir *d, struct sv name, struct arena *a, struct auth_account *out,
-        struct err *e)
+/* The name to look for: see auth_dir.h about LOOSE. */
+static struct sv effective(const struct auth_dir *d, struct sv name, bool loose)
+{
+	ptrdiff_t at = sv_rchr(name, '@');
+
+	if (!loose || at < 0 || auth_users_has_domain(d->users, sv_from(name, (size_t)at + 1)))
+		return name;
+	return sv_upto(name, (size_t)at);
+}
+
+int auth_dir_find(struct auth_dir *d, struct sv name, bool loose, struct arena *a,
+        struct auth_account *out, struct err *e)
 {
 	const struct auth_user *u;
 
 	if (refresh(d, e) < 0)
 		return -1;
-	if (!auth_users_find(d->users, name, &u))
+	if (!auth_users_find(d->users, effective(d, name, loose), &u))
 		return 0;
 	if (u->broken)
 		return err_set(e, ERR_CONFIG, "%s, line %u: the line of this user cannot be read",

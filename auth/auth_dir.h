@@ -29,8 +29,12 @@ struct auth_account {
 struct auth_dir *auth_dir_new(const char *path, const char *home_base);
 void auth_dir_free(struct auth_dir *d);
 
-/* 1, 0 no such user, -1 could not find out. */
-MUST_USE int auth_dir_find(struct auth_dir *d, struct sv name, struct arena *a,
+/*
+ * 1, 0 no such user, -1 could not find out. LOOSE (delivery, never sign-in): a domain that no user
+ * has is one of this host's own names, which local delivery may put there: only the local part
+ * counts.
+ */
+MUST_USE int auth_dir_find(struct auth_dir *d, struct sv name, bool loose, struct arena *a,
         struct auth_account *out, struct err *e);
 /* A hash to verify for a user that does not exist; lives until the next auth_dir_find(). */
 struct sv auth_dir_dummy(const struct auth_dir *d);

@@ -106,7 +106,7 @@ int auth_sign_in(
 	int found = 0;
 
 	if (m->user.len <= USER_MAX)
-		found = auth_dir_find(a->dir, m->user, &t->arena, &who, e);
+		found = auth_dir_find(a->dir, m->user, false, &t->arena, &who, e);
 	if (found < 0)
 		return -1;
 	bool usable = found && !sv_empty(who.hash) && m->password.len <= PASSWORD_MAX &&

@@ -8,8 +8,9 @@
 
 struct auth_users {
 	struct arena arena;
-	struct htab full;  /* "user@domain" in lower case -> struct auth_user */
-	struct htab local; /* "user" -> struct auth_user, or &u->ambiguous */
+	struct htab full;    /* "user@domain" in lower case -> struct auth_user */
+	struct htab local;   /* "user" -> struct auth_user, or &u->ambiguous */
+	struct htab domains; /* "domain" -> one of its users */
 	struct auth_user ambiguous;
 	const char *dummy;
 	size_t count;
@@ -163,6 +164,7 @@ static void enter(struct auth_users *u, struct auth_user *user)
 		htab_set(&u->local, local, &u->ambiguous);
 	else
 		htab_set(&u->local, local, user);
+	htab_set(&u->domains, sv_from(key, local.len + 1), user);
 	u->count++;
 	if (!user->broken && user->hash[0] && !u->dummy)
 		u->dummy = user->hash;
@@ -216,6 +218,7 @@ struct auth_users *auth_users_parse(struct sv text, const char *home_base, struc
 	arena_init(&u->arena, 4u * AUTH_USERS_FILE_MAX);
 	htab_init(&u->full, seed);
 	htab_init(&u->local, seed);
+	htab_init(&u->domains, seed);
 	while (sv_take_line(&text, &line)) {
 		number++;
 		struct sv t = sv_trim(line);
@@ -235,6 +238,7 @@ void auth_users_free(struct auth_users *u)
 		return;
 	htab_free(&u->full);
 	htab_free(&u->local);
+	htab_free(&u->domains);
 	arena_free(&u->arena);
 	free(u);
 }
@@ -253,6 +257,13 @@ int auth_users_find(const struct auth_users *u, struct sv name, const struct aut
 		return 0;
 	*out = user;
 	return 1;
+}
+
+bool auth_users_has_domain(const struct auth_users *u, struct sv domain)
+{
+	char folded[NAME_MAX_OCTETS + 1];
+
+	return fold(domain, folded) && htab_get(&u->domains, sv_n(folded, domain.len)) != NULL;
 }
 
 const char *auth_users_dummy(const struct auth_users *u)

@@ -48,6 +48,8 @@ void auth_users_free(struct auth_users *u);
 /* By "user@domain", or by "user" where only one domain has that user. 1, or 0 (also: not unique).
  */
 int auth_users_find(const struct auth_users *u, struct sv name, const struct auth_user **out);
+/* Does any user have this domain? */
+bool auth_users_has_domain(const struct auth_users *u, struct sv domain);
 /* A hash that costs what the users' own cost, to be verified for names that do not exist. */
 const char *auth_users_dummy(const struct auth_users *u);
 size_t auth_users_count(const struct auth_users *u);

@@ -145,6 +145,11 @@ static void directory(void)
 	EXPECT(clnt_auth_exists(out, SV("anna@example.test"), soon(), &e) == 1);
 	EXPECT(clnt_auth_exists(out, SV("ANNA"), soon(), &e) == 1);
 	EXPECT(clnt_auth_exists(out, SV("nobody@example.test"), soon(), &e) == 0);
+	/* a name of the host that no user has: only the local part counts, but not for sign-in */
+	EXPECT(clnt_auth_exists(out, SV("anna@mail.example.test"), soon(), &e) == 1);
+	EXPECT(clnt_auth_exists(out, SV("nobody@localhost"), soon(), &e) == 0);
+	EXPECT(clnt_auth_who(in, SV("Anna@LocalHost"), &a, &who, soon(), &e) == 1);
+	EXPECT(sv_eqz(who.name, "anna@example.test"));
 	EXPECT(clnt_auth_exists(out, SV("typo@example.test"), soon(), &e) == -1);
 	EXPECT(clnt_auth_who(in, SV("anna"), &a, &who, soon(), &e) == 1);
 	EXPECT(sv_eqz(who.name, "anna@example.test") && who.uid == the_auth.set.only_uid &&
@@ -182,6 +187,7 @@ static void signing_in(void)
 		{ "Anna", "secret", "::1", 1, true }, { "anna", "Secret", "127.0.0.1", 0, true },
 		{ "anna", "", "127.0.0.1", 0, true },
 		{ "nobody", "secret", "127.0.0.1", 0, true }, /* as slow as a wrong password */
+		{ "anna@localhost", "secret", "127.0.0.1", 0, true },
 		{ "locked", "x", "127.0.0.1", 0, true },
 		{ "typo", "secret", "127.0.0.1", -1, false },
 		{ "broken", "secret", "127.0.0.1", -1, true },
