@@ -66,13 +66,22 @@ static bool plan(struct fetch *f)
 
 /* --- a slice ---------------------------------------------------------------------------------- */
 
+/* A part that is not cached, or that cannot be had now, is made from the message. */
 static void look_up_cache(struct fetch *f, const size_t *v, size_t n)
 {
+	struct err e = ERR_INIT;
+
 	arena_reset(&f->arena);
 	for (size_t i = 0; i < n; i++)
 		for (unsigned k = 0; k < f->nfields; k++)
 			f->cached[i * f->nfields + k] =
 			        (struct store_cache_item){ .index = v[i], .field = f->fields[k] };
+	if (f->nfields == 0 ||
+	        store_cache_get(f->s->view.box, f->cached, n * f->nfields, &f->arena, &e) == 1)
+		return;
+	log_warn("imap(%s): cache not read: %s", f->s->user, e.text);
+	for (size_t i = 0; i < n * f->nfields; i++)
+		f->cached[i].value = (struct sv){ NULL, 0 };
 }
 
 static int look_up_dates(struct fetch *f, const size_t *v, size_t n, struct err *e)
@@ -135,6 +144,8 @@ static int values(struct fetch *f, size_t index, struct store_cache_item *cached
 		if (rc != 1)
 			return rc;
 		cached[k].value = buf_sv(out);
+		if (out->len <= STORE_CACHE_VALUE_MAX)
+			store_cache_put(f->s->view.box, &cached[k], 1);
 	}
 	return 1;
 }
