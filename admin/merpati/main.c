@@ -110,7 +110,7 @@ int main(int argc, char **argv)
 		{ "reload", instance_open, run_reload },
 		{ "status", instance_open, run_status },
 		{ "flush", instance_open, run_flush },
-		{ "check", instance_read, run_check },
+		{ "check", instance_open, run_check },
 	};
 	const char *dir = NULL;
 	int opt;

@@ -26,7 +26,7 @@ struct instance {
 
 /* Read DIR/main.cf; become the owner when root asks. */
 MUST_USE int instance_open(const char *dir, struct instance *out, struct err *e);
-/* The same without changing who we are: for check as root. */
+/* The same without changing who we are. */
 MUST_USE int instance_read(const char *dir, struct instance *out, struct err *e);
 void instance_close(struct instance *in);
 MUST_USE int instance_become_owner(struct instance *in, struct err *e);
