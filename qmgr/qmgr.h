@@ -28,7 +28,8 @@
 #include "qmgr/qmgr_sched.h"
 
 #define QMGR_INTAKE_FIBERS 8
-#define QMGR_FINISH_FIBERS 4
+#define QMGR_FINISH_FIBERS 2            /* remove or put aside */
+#define QMGR_TELL_FIBERS   4            /* those with something to tell first: bounce may be slow */
 #define QMGR_BATCH         1000         /* recipients read at once */
 #define QMGR_ARRIVALS_MAX  20000        /* ids remembered; more are found by a scan */
 #define QMGR_BACKLOG_HIGH  1000         /* arrivals waiting: no credits */
@@ -147,8 +148,8 @@ struct qmgr {
 	struct fiber_event *room;    /* less to do than before */
 	struct fiber_event *run;     /* scan now */
 	struct list flushes;
-	struct list finish; /* struct message */
-	struct fiber_event *finished;
+	struct list finish, tell; /* struct message */
+	struct fiber_event *finished, *told;
 	struct list idle_workers;
 	unsigned workers;
 	unsigned busy_fibers; /* intake and finish fibers at work */
@@ -204,6 +205,7 @@ void entry_defer(struct entry *en, const char *reason, bool log);
 
 /* qmgr_finish.c */
 void qmgr_finish_fiber(void *arg);
+void qmgr_tell_fiber(void *arg);
 void message_finish(struct message *m);
 /* Write M's marks into its queue file, durably when SYNC. 0; -1 with E. */
 int message_write_marks(struct message *m, bool sync, struct err *e);

@@ -116,21 +116,35 @@ static void remove_files(void *rec)
 	}
 }
 
+static void settle(struct message *m)
+{
+	list_push(&m->qm->finish, &m->finish);
+	fiber_event_set(m->qm->finished);
+}
+
+static bool delay_warning_due(const struct message *m)
+{
+	long after = m->qm->p.delay_warning_time;
+	return m->deferred && !m->warned && after > 0 && m->mail.facts.sender.len > 0 &&
+	       clock_wall_s() - m->mail.h.arrival_us / 1000000 >= after;
+}
+
 void message_finish(struct message *m)
 {
 	m->finishing = true;
-	list_push(&m->qm->finish, &m->finish);
-	fiber_event_set(m->qm->finished);
+	if (!m->bounced && !m->traced && !delay_warning_due(m)) {
+		settle(m);
+		return;
+	}
+	list_push(&m->qm->tell, &m->finish);
+	fiber_event_set(m->qm->told);
 }
 
 static void again_fiber(void *arg)
 {
 	struct message *m = arg;
-	struct qmgr *qm = m->qm;
-	if (fiber_sleep(RETRY_AFTER_MS) == 1) {
-		list_push(&qm->finish, &m->finish);
-		fiber_event_set(qm->finished);
-	}
+	if (fiber_sleep(RETRY_AFTER_MS) == 1)
+		settle(m);
 }
 
 static void finish_again(struct message *m, const struct err *e)
@@ -169,13 +183,6 @@ static int flush(struct message *m, const char *kind)
 	if (rc < 0)
 		log_warn("%s: %s notification not sent yet: %s", m->id, kind, e.text);
 	return rc < 0 ? -1 : 0;
-}
-
-static bool delay_warning_due(const struct message *m)
-{
-	long after = m->qm->p.delay_warning_time;
-	return m->deferred && !m->warned && after > 0 && m->mail.facts.sender.len > 0 &&
-	       clock_wall_s() - m->mail.h.arrival_us / 1000000 >= after;
 }
 
 /* What the sender is to be told. A notification that could not be sent keeps the mail. */
@@ -235,7 +242,7 @@ static void remove_some(struct message *m)
 		struct message *other = CONTAINER_OF(n, struct message, finish);
 		if (j.n == REMOVE_BATCH)
 			break;
-		if (other->deferred || other->corrupt || other->bounced || other->traced)
+		if (other->deferred || other->corrupt)
 			continue;
 		list_remove(&qm->finish, n);
 		j.m[j.n++] = other;
@@ -251,20 +258,35 @@ static void remove_some(struct message *m)
 	}
 }
 
+/* The next message of L, or NULL: cancelled. */
+static struct message *next(struct list *l, struct fiber_event *event)
+{
+	for (;;) {
+		struct list_node *n = list_pop(l);
+		if (n)
+			return CONTAINER_OF(n, struct message, finish);
+		fiber_event_clear(event);
+		if (fiber_event_wait(event, FIBER_FOREVER) < 0)
+			return NULL;
+	}
+}
+
+void qmgr_tell_fiber(void *arg)
+{
+	struct qmgr *qm = arg;
+	for (struct message *m; (m = next(&qm->tell, qm->told)) != NULL;) {
+		qm->busy_fibers++;
+		notify(m);
+		settle(m);
+		qm->busy_fibers--;
+	}
+}
+
 void qmgr_finish_fiber(void *arg)
 {
 	struct qmgr *qm = arg;
-	for (;;) {
-		struct list_node *n = list_pop(&qm->finish);
-		if (!n) {
-			fiber_event_clear(qm->finished);
-			if (fiber_event_wait(qm->finished, FIBER_FOREVER) < 0)
-				return;
-			continue;
-		}
-		struct message *m = CONTAINER_OF(n, struct message, finish);
+	for (struct message *m; (m = next(&qm->finish, qm->finished)) != NULL;) {
 		qm->busy_fibers++;
-		notify(m);
 		if (m->deferred || m->corrupt)
 			put_aside(m);
 		else

@@ -98,6 +98,7 @@ static void write_failures(struct message *m, struct outcome *o, size_t n)
 	if (append(m, o, n, "bounce", "failed", QUEUE_BOUNCED, QUEUE_NOTIFY_FAILURE, &e) == 1)
 		return;
 	log_warn("%s: cannot write down failed recipients, deferring them: %s", m->id, e.text);
+	m->expired = false;
 	for (size_t i = 0; i < n; i++)
 		if (o[i].result == QUEUE_BOUNCED)
 			o[i].result = QUEUE_DEFERRED;

@@ -24,6 +24,7 @@ int qmgr_open(struct qmgr *qm, struct server *s, struct err *e)
 	list_init(&qm->old);
 	list_init(&qm->flushes);
 	list_init(&qm->finish);
+	list_init(&qm->tell);
 	list_init(&qm->idle_workers);
 	return 0;
 }
@@ -50,6 +51,8 @@ static void start_fiber(void *arg)
 		ok = fiber_spawn("intake", 0, qmgr_intake_fiber, qm) && ok;
 	for (int i = 0; i < QMGR_FINISH_FIBERS; i++)
 		ok = fiber_spawn("finish", 0, qmgr_finish_fiber, qm) && ok;
+	for (int i = 0; i < QMGR_TELL_FIBERS; i++)
+		ok = fiber_spawn("tell", 0, qmgr_tell_fiber, qm) && ok;
 	ok = fiber_spawn("scan", 0, qmgr_scan_fiber, qm) && ok;
 	if (!ok) {
 		log_error("no memory for fibers");
@@ -63,6 +66,7 @@ int qmgr_start(struct qmgr *qm, struct err *e)
 	qm->room = fiber_event_new();
 	qm->run = fiber_event_new();
 	qm->finished = fiber_event_new();
+	qm->told = fiber_event_new();
 	qm->rewrite_pool = server_pool(qm->server, qm->core.rewrite_service_name, 8);
 	qm->bounce = server_pool(qm->server, qm->core.bounce_service_name, 8);
 	qm->rewrite = clnt_rewrite_new(qm->rewrite_pool);
@@ -103,7 +107,7 @@ void qmgr_stop(struct qmgr *qm)
 	LIST_FOREACH (n, &qm->idle_workers)
 		worker_wake(n);
 	while ((qm->recovering || qm->workers > 0 || qm->busy_fibers > 0 ||
-	               !list_empty(&qm->finish)) &&
+	               !list_empty(&qm->finish) || !list_empty(&qm->tell)) &&
 	        clock_mono_ms() < deadline)
 		if (fiber_sleep(5) < 0)
 			break;

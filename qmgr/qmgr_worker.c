@@ -382,6 +382,8 @@ static void worker_fiber(void *arg)
 			deliver(w, en);
 			continue;
 		}
+		if (qm->stopping)
+			break;
 		fiber_event_clear(w->wake);
 		list_push_front(&qm->idle_workers, &w->idle);
 		int rc = fiber_event_wait(w->wake, fiber_deadline(IDLE_MS));

@@ -95,6 +95,9 @@ class Faults(unittest.TestCase):
         try:
             self.way(m, "f")
             fired = any("FIRED" in line for line in open(report))
+            if not fired:  # a site of the way out
+                m.merpati("stop", check=False)
+                fired = any("FIRED" in line for line in open(report))
             self.assertTrue(fired, "the fault did not fire")
         finally:
             m.close()
