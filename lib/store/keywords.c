@@ -25,7 +25,7 @@ void keywords_parse(struct sv text, struct keywords *out)
 		uint32_t i;
 		if (num_u32(number, &i) < 0 || i >= STORE_KEYWORDS_MAX || !keyword_name_valid(line))
 			continue;
-		if (keywords_find(out, line) < 0)
+		if (keywords_find(out, line) < 0 && !out->name[i][0])
 			(void)snprintf(out->name[i], sizeof(out->name[i]), "%.*s", SV_ARG(line));
 	}
 }

@@ -1,0 +1,178 @@
+/* Unit test of local/: who is meant by the members of an alias, which .forward counts, loops. */
+#include "tests/support/t.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/mail/alias_grammar.h"
+#include "local/local.h"
+#include "tests/support/tmpdir.h"
+
+static const struct {
+	const char *text;
+	bool lines;
+	int rc;
+	bool self;
+	const char *addresses;
+} expansions[] = {
+	{ "bob", false, 0, false, "bob@example.test|" },
+	{ "bob, bob, BOB@example.test, c@d", false, 0, false, "bob@example.test|c@d|" },
+	{ "anna", false, 0, true, "" },
+	{ "\\anna, bob", true, 0, true, "bob@example.test|" },
+	{ "anna+work@example.test", false, 0, true, "" },
+	{ "Anna@LOCALHOST", false, 0, true, "" },
+	{ "anna@elsewhere.test", false, 0, false, "anna@elsewhere.test|" },
+	{ "\\bob", true, 0, false, "\\bob@example.test|" },
+	{ "# only a comment\n\n", true, 0, false, "" },
+	{ "\"|/bin/cat\"", false, -1, false, NULL },
+	{ "bob, /var/mail/x", false, -1, false, NULL },
+	{ ":include:/list", false, -1, false, NULL },
+};
+
+static void make(struct local *l, struct local_rcpt *r, struct deliver_request *rq, struct arena *a)
+{
+	*l = (struct local){ .core = { .recipient_delimiter = "+", .owner_request_special = true },
+		.params = { .duplicate_filter_limit = 1000 } };
+	struct err e = ERR_INIT;
+	l->mydestination =
+	        matchlist_open("mydestination", "example.test, localhost", 0, &l->env, &e);
+	assert_non_null(l->mydestination);
+	arena_init(a, 1 << 20);
+	*rq = (struct deliver_request){ .arena = a };
+	*r = (struct local_rcpt){ .local = l,
+		.rq = rq,
+		.address = SV("anna+x@example.test"),
+		.name = SV("anna+x"),
+		.user = SV("anna"),
+		.ext = SV("x"),
+		.domain = SV("example.test") };
+}
+
+static void test_expand(void **state)
+{
+	(void)state;
+	struct local l;
+	struct local_rcpt r;
+	struct deliver_request rq;
+	struct arena a;
+	make(&l, &r, &rq, &a);
+	for (size_t i = 0; i < ARRAY_LEN(expansions); i++) {
+		struct alias_list list;
+		struct local_expansion x = { 0 };
+		struct err e = ERR_INIT;
+		t_case(expansions[i].text);
+		assert_int_equal(alias_parse(sv_z(expansions[i].text),
+		                         expansions[i].lines ? ALIAS_LINES : ALIAS_RHS, "f", 1, 100,
+		                         &a, &list, &e),
+		        1);
+		assert_int_equal(
+		        local_expand(&r, &list, SV("anna"), "file f", &x, &e), expansions[i].rc);
+		if (expansions[i].rc < 0) {
+			assert_int_equal(
+			        e.cls, ERR_CONFIG); /* deferred, and the admin is told where */
+			assert_non_null(strstr(e.text, "file f, line 1"));
+			continue;
+		}
+		assert_int_equal(x.self, expansions[i].self);
+		struct buf got;
+		buf_init(&got, 1000);
+		for (size_t k = 0; k < x.n; k++)
+			(void)buf_printf(&got, "%.*s|", SV_ARG(x.addresses[k]));
+		t_assert_sv(buf_sv(&got), expansions[i].addresses);
+		buf_free(&got);
+	}
+	matchlist_free(l.mydestination);
+	arena_free(&a);
+}
+
+static void test_forward_path(void **state)
+{
+	(void)state;
+	struct local l;
+	struct local_rcpt r;
+	struct deliver_request rq;
+	struct arena a;
+	make(&l, &r, &rq, &a);
+	struct clnt_auth_identity who = { .home = SV("/home/anna") };
+	struct err e = ERR_INIT;
+	struct buf b;
+	buf_init(&b, 1000);
+	struct sv template = SV("$home/.forward${recipient_delimiter}${extension}");
+	assert_int_equal(local_forward_path(&r, &who, template, &b, &e), 1);
+	t_assert_sv(buf_sv(&b), "/home/anna/.forward+x");
+	buf_reset(&b);
+	r.ext = SV_NONE;
+	assert_int_equal(local_forward_path(&r, &who, template, &b, &e), 1);
+	t_assert_sv(buf_sv(&b), "/home/anna/.forward");
+	/* a stranger's slash never becomes part of a path */
+	r.name = SV("anna+../../etc/x");
+	assert_int_equal(local_forward_path(&r, &who, template, &b, &e), 0);
+	buf_free(&b);
+	matchlist_free(l.mydestination);
+	arena_free(&a);
+}
+
+static void test_forward_read(void **state)
+{
+	(void)state;
+	char *tmp = tmpdir_new();
+	char path[300], link[300];
+	(void)snprintf(path, sizeof(path), "%s/f", tmp);
+	(void)snprintf(link, sizeof(link), "%s/l", tmp);
+	struct buf b;
+	buf_init(&b, LOCAL_FORWARD_MAX);
+	struct err e = ERR_INIT;
+	assert_int_equal(local_forward_read(path, getuid(), &b, &e), 0);
+	FILE *fp = fopen(path, "w");
+	(void)fputs("bob\n", fp);
+	(void)fclose(fp);
+	assert_int_equal(symlink(path, link), 0);
+	static const struct {
+		mode_t mode;
+		int rc;
+	} modes[] = { { 0600, 1 }, { 0644, 1 }, { 0664, -1 }, { 0646, -1 }, { 0602, -1 } };
+	for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
+		assert_int_equal(chmod(path, modes[i].mode), 0);
+		buf_reset(&b);
+		assert_int_equal(local_forward_read(path, getuid(), &b, &e), modes[i].rc);
+	}
+	assert_int_equal(chmod(path, 0600), 0);
+	if (getuid() != 0) /* a file of root counts for everybody */
+		assert_int_equal(local_forward_read(path, getuid() + 1, &b, &e), -1);
+	assert_int_equal(local_forward_read(link, getuid(), &b, &e), -1); /* not followed */
+	assert_int_equal(local_forward_read(tmp, getuid(), &b, &e), -1);  /* a directory */
+	buf_free(&b);
+	tmpdir_remove(tmp);
+}
+
+static void test_loop(void **state)
+{
+	(void)state;
+	struct arena a;
+	struct local_loop l;
+	arena_init(&a, 10000);
+	assert_int_equal(
+	        local_loop_parse(
+	                SV("Received: x\nDelivered-To: anna@b\nDelivered-to:\n \"a b\"@c \n"
+	                   "X-Delivered-To: no@no\n\nDelivered-To: body@b\n"),
+	                &a, &l),
+	        0);
+	assert_int_equal(l.n, 2);
+	assert_true(local_loop_has(&l, SV("Anna@B")));
+	assert_true(local_loop_has(&l, SV("a b@c")));
+	assert_false(local_loop_has(&l, SV("body@b")));
+	assert_int_equal(local_loop_parse(SV(""), &a, &l), 0);
+	assert_false(local_loop_has(&l, SV("anna@b")));
+	arena_free(&a);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_expand),
+		cmocka_unit_test(test_forward_path), cmocka_unit_test(test_forward_read),
+		cmocka_unit_test(test_loop) };
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
