@@ -190,6 +190,9 @@ static void sweep(void (*prepare)(const char *root), const char *step,
         void (*check)(const char *root, const struct run *r))
 {
 	size_t fired = 0;
+#ifndef MERPATI_FAULTS
+	skip(); /* release builds have no faults to plan */
+#endif
 	for (size_t c = 0; c < ARRAY_LEN(calls); c++)
 		for (size_t a = 0; a < ARRAY_LEN(actions); a++)
 			for (int n = 1; n < 60 && apt(calls[c], actions[a]); n++) {
