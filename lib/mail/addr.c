@@ -217,7 +217,6 @@ int addr_path_parse(struct sv in, unsigned flags, struct buf *out, struct addr_p
 		while (s.i < s.in.len && s.in.p[s.i] == ' ')
 			s.i++;
 	bool empty = s.bracket && s.i < s.in.len && s.in.p[s.i] == '>';
-	size_t start = s.i;
 	int rc = 1;
 	if (empty && !(flags & ADDR_EMPTY_OK)) {
 		rc = refuse(s.why, "empty address");
@@ -226,7 +225,7 @@ int addr_path_parse(struct sv in, unsigned flags, struct buf *out, struct addr_p
 	} else if (skip_route(&s, &path->route) < 0) {
 		rc = -1;
 	} else {
-		start = s.i;
+		size_t start = s.i;
 		rc = scan_address(&s);
 		if (rc == 0)
 			rc = check_parts(&s, start, path);

@@ -224,7 +224,7 @@ static bool civil_valid(const struct civil *c)
 
 static int64_t civil_time(const struct civil *c, int tz_min)
 {
-	return date_days_from_civil(c->year, c->month, c->day) * DAY + c->hour * 3600 + c->min * 60 +
+	return date_days_from_civil(c->year, c->month, c->day) * DAY + c->hour * 3600L + c->min * 60L +
 	       c->sec - (int64_t)tz_min * 60;
 }
 

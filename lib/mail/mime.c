@@ -224,9 +224,9 @@ static void close_inside(struct reader *r, const struct mime_part *part, const s
 		if (r->in_header)
 			end_header(r); /* may open a child: closed in the next turn */
 		else {
-			/* a line end that ended the inner header cannot be the boundary's as well */
-			const struct mime_part *child = r->cur->child;
-			bool shared = r->cur->kind == MIME_MESSAGE && child->body.end > m->off;
+			/* a line end that belongs to an inner header is not the boundary's */
+			const struct mime_part *last = r->cur->last_child;
+			bool shared = last && last->body.end > m->off;
 			range_end(&r->cur->body, shared ? &r->here : m);
 			r->cur = r->cur->parent;
 		}

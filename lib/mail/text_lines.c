@@ -24,7 +24,7 @@ static bool skipped(struct sv line)
 
 int text_lines_next(struct text_lines *t, struct sv *out, unsigned *line, struct err *e)
 {
-	struct sv physical;
+	struct sv physical = SV_NONE;
 	bool any = false;
 	buf_reset(&t->joined);
 	for (;;) {
@@ -121,7 +121,7 @@ static int postmap_entry(struct text_lines *t, struct sv text, struct text_entry
 int text_entry_next(struct text_lines *t, enum text_entry_kind kind, struct text_entry *out,
 	struct err *e)
 {
-	struct sv text;
+	struct sv text = SV_NONE;
 	int rc = text_lines_next(t, &text, &out->line, e);
 	if (rc != 1)
 		return rc;

@@ -160,11 +160,8 @@ int transfer_decode(struct transfer_decoder *d, struct sv in, struct buf *out)
 
 int transfer_finish(struct transfer_decoder *d, struct buf *out)
 {
-	int rc = 0;
-	if (d->kind == TRANSFER_QP && d->nheld && d->held[0] == '=' && d->nheld > 1)
-		rc = flush_held(d, out);
-	else if (d->kind == TRANSFER_QP && d->nheld && d->held[0] != '=')
-		rc = flush_held(d, out);
+	bool soft_break = d->nheld == 1 && d->held[0] == '='; /* cut off behind a lone '=' */
+	int rc = soft_break ? 0 : flush_held(d, out);
 	d->nheld = 0;
 	return rc;
 }

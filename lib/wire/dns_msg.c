@@ -177,7 +177,7 @@ static int walk_name(struct reader *r, struct buf *text)
 static int take_name(struct reader *r, struct sv *out)
 {
 	struct buf text;
-	buf_init(&text, 4 * WIRE_NAME_MAX);
+	buf_init(&text, 4UL * WIRE_NAME_MAX);
 	int rc = walk_name(r, &text);
 	if (rc == 0) {
 		*out = arena_sv(r->a, buf_sv(&text));

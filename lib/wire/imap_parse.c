@@ -141,7 +141,7 @@ static int take_announcement(struct imap_parser *p, uint64_t *size)
 
 static int take_literal(struct imap_parser *p, struct sv *out)
 {
-	uint64_t size;
+	uint64_t size = 0;
 	if (take_announcement(p, &size) < 0)
 		return -1;
 	if (size > p->in.len - p->pos)
