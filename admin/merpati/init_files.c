@@ -103,9 +103,7 @@ void init_aliases(struct buf *out)
 {
 	buf_puts(out,
 	        "# aliases: name: where its mail goes. See aliases(5). After a change: newaliases\n"
-	        "# Let a person read what is written to these:\n"
-	        "#postmaster: anna\n"
-	        "#root:       anna\n"
+	        "# The first user that `merpati user add` makes becomes postmaster, below.\n"
 	        "mailer-daemon: postmaster\n"
 	        "abuse:         postmaster\n"
 	        "hostmaster:    postmaster\n"

@@ -68,6 +68,10 @@ MUST_USE int user_passwd(struct instance *in, const char *name, struct err *e);
 MUST_USE int user_list(struct instance *in, struct err *e);
 bool user_domain_valid(struct sv domain);
 
+/* --- postmaster.c: postmaster is USER unless the aliases name one. 0 or -1
+ * ------------------------ */
+MUST_USE int postmaster_default(struct instance *in, const char *user, struct err *e);
+
 /* --- password.c --------------------------------------------------------------------------------
  */
 #define PASSWORD_MAX 512

@@ -235,9 +235,11 @@ int user_add(struct instance *in, const char *given, struct err *e)
 		        "user %s exists: change the password with `merpati user passwd`", name);
 	if (rc == 0)
 		rc = change(in, &u, name, true, e);
-	users_close(&u);
 	if (rc == 0)
 		printf("added %s\n", name);
+	if (rc == 0) /* under the lock: of two first users one becomes postmaster */
+		rc = postmaster_default(in, name, e);
+	users_close(&u);
 	return rc;
 }
 

@@ -218,6 +218,20 @@ class Users(unittest.TestCase):
         self.assertEqual(m.merpati("user", "list").stdout.decode().split(), ["bert.two@example.test"])
         self.assertTrue(os.path.isdir(m.maildir("anna")), "mail stays")
 
+    def test_first_user_is_postmaster(self):
+        m = Instance(self)
+        self.assertIn("mail for postmaster goes to anna@example.test", self.add(m, "anna").stdout.decode())
+        self.assertNotIn("postmaster", self.add(m, "bert").stdout.decode())
+        with open(os.path.join(m.conf, "aliases")) as f:
+            self.assertEqual(re.findall(r"(?m)^(?:postmaster|root):.*$", f.read()),
+                             ["postmaster: anna@example.test", "root:       postmaster"])
+        m.start()
+        m.send("x@client.example", ["postmaster@example.test", "abuse@example.test", "root@example.test"])
+        m.wait_mails("anna", 1)
+        m.wait_idle()
+        self.assertNotIn("status=bounced", m.log())
+        self.assertNotIn("status=deferred", m.log())
+
     def test_refusals(self):
         m = Instance(self)
         self.add(m, "anna")
