@@ -275,7 +275,8 @@ static int show_fd(const struct options *o, const char *path, int fd)
 	struct out w = { .o = o, .path = path };
 	char magic[8] = { 0 };
 	buf_init(&w.line, STDIN_MAX);
-	bool drop = sys_pread(fd, magic, sizeof(magic), 0) == sizeof(magic) && memcmp(magic, DROP_MAGIC, 8) == 0;
+	bool drop = sys_pread(fd, magic, sizeof(magic), 0) == sizeof(magic) &&
+		memcmp(magic, DROP_MAGIC, sizeof(magic)) == 0;
 	int rc = drop ? show_drop_file(&w, fd) : show_queue_file(&w, fd);
 	buf_free(&w.line);
 	return rc;

@@ -105,7 +105,8 @@ static void list(const struct params_core *core, enum list_format format)
 		const char *why = strerror(errno);
 		if (queue_open(&q, core->queue_directory, &e) < 0)
 			fatal(EX_UNAVAILABLE, "Queue report unavailable - mail system is down");
-		fprintf(stderr, "postqueue: warning: Mail system is down -- accessing queue directly (%s)\n", why);
+		fprintf(stderr,
+			"postqueue: warning: Mail system is down -- accessing queue directly (%s)\n", why);
 		if (queue_list(&q, direct_sink, &l, &e) < 0)
 			fatal(EX_UNAVAILABLE, "Queue report unavailable - mail system is down: %s", e.text);
 	}
@@ -128,7 +129,8 @@ static void flush(struct params_core *core, struct sv site, struct sv id)
 	struct err e = ERR_INIT;
 	struct ipc_pool *pool = ipc_pool_new("qmgr", 1, dial_qmgr, core);
 	struct clnt_qmgr *qmgr = clnt_qmgr_new(pool);
-	int rc = clnt_qmgr_flush(qmgr, &site, site.len ? 1 : 0, &id, id.len ? 1 : 0, fiber_deadline(FLUSH_MS), &e);
+	int rc = clnt_qmgr_flush(qmgr, &site, site.len ? 1 : 0, &id, id.len ? 1 : 0,
+		fiber_deadline(FLUSH_MS), &e);
 	if (rc < 0)
 		fatal(EX_UNAVAILABLE, "Cannot flush mail queue - mail system is down (%s)", e.text);
 	if (rc == 0)

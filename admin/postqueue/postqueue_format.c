@@ -114,7 +114,8 @@ static bool json_mail(struct listing *l, const struct head *h, struct sv in)
 	json_string(l->out, h->queue);
 	fputs(", \"queue_id\": ", l->out);
 	json_string(l->out, h->id);
-	fprintf(l->out, ", \"arrival_time\": %lld, \"message_size\": %llu, \"forced_expire\": %s, \"sender\": ",
+	fprintf(l->out,
+		", \"arrival_time\": %lld, \"message_size\": %llu, \"forced_expire\": %s, \"sender\": ",
 		(long long)h->time, (unsigned long long)h->size, h->forced ? "true" : "false");
 	json_string(l->out, h->sender);
 	fputs(", \"recipients\": [", l->out);

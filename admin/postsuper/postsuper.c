@@ -264,7 +264,8 @@ static void run(struct state *s)
 	}
 	for (size_t i = 0; i < ARRAY_LEN(actions); i++) {
 		if (s->done[i] > 0)
-			ps_say("%s: %lu message%s", actions[i].summary, s->done[i], s->done[i] == 1 ? "" : "s");
+			ps_say("%s: %lu message%s", actions[i].summary, s->done[i],
+				s->done[i] == 1 ? "" : "s");
 		if (s->done[i] > 0 && actions[i].to == QUEUE_DIR_MAILDROP)
 			wake_pickup(s);
 	}

@@ -175,7 +175,8 @@ int queue_list_mail(struct queue *q, enum queue_name n, struct sv id, struct buf
 	if (rc != 1)
 		return rc;
 	if (n == QUEUE_DIR_MAILDROP &&
-		!(sys_pread(fd, magic, sizeof(magic), 0) == sizeof(magic) && memcmp(magic, "MERPATIQ", 8) == 0))
+		!(sys_pread(fd, magic, sizeof(magic), 0) == sizeof(magic) &&
+			memcmp(magic, "MERPATIQ", sizeof(magic)) == 0))
 		rc = put_drop(n, id, fd, out, e);
 	else
 		rc = put_mail(q, n, id, fd, out, e);

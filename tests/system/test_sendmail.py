@@ -126,6 +126,20 @@ class Sendmail(unittest.TestCase):
         self.assertIn("Subject: bs", head)
         self.assertEqual(body, b".dot\n")
 
+    def test_verify_and_report(self):
+        self.start()
+        r = self.sendmail("-bv", "-f", f"bert@{DOMAIN}", "anna", "joe@far.example.org", text=b"")
+        self.assertIn(f"Mail Delivery Status Report will be mailed to <bert@{DOMAIN}>.", r.stdout.decode())
+        head, body = self.mail("bert")
+        self.assertIn(b"deliverable", body)
+        self.m.wait_idle()
+        self.assertEqual((self.m.mails("anna"), self.m.queue()), ([], []))
+        self.sendmail("-v", "-f", f"carl@{DOMAIN}", "anna")
+        self.m.wait_mails("anna", 1)
+        head, body = self.mail("carl")
+        self.assertIn(f"anna@{DOMAIN}".encode(), body)
+        self.assertEqual(self.sendmail("-bv", "-t", text=b"", code=64).stdout, b"")
+
     def test_many_at_once(self):
         self.start()
         procs = [subprocess.Popen([program("sendmail"), f"{u}@{DOMAIN}"], stdin=subprocess.PIPE,
