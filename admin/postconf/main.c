@@ -6,7 +6,7 @@
 
 #include "lib/map/map.h"
 
-static void say(const char *level, const char *fmt, va_list ap)
+static void PRINTF_LIKE(2, 0) say(const char *level, const char *fmt, va_list ap)
 {
 	fflush(stdout);
 	fprintf(stderr, "postconf: %s: ", level);

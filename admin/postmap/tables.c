@@ -6,7 +6,8 @@
 #include "lib/sys/log.h"
 
 
-static void say(const struct tables *t, const char *level, const char *fmt, va_list ap)
+static void PRINTF_LIKE(3, 0) say(const struct tables *t, const char *level, const char *fmt,
+				   va_list ap)
 {
 	fflush(stdout);
 	fprintf(stderr, "%s: %s: ", t->program, level);
