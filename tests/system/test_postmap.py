@@ -1,5 +1,5 @@
 """postmap, postalias, newaliases: output, warnings and exit codes as observed from Postfix 3.7."""
-import os, shutil, subprocess, tempfile, unittest
+import os, shutil, signal, subprocess, tempfile, unittest
 
 from instance import main, program
 
@@ -14,9 +14,9 @@ class Tables(unittest.TestCase):
         with open(os.path.join(self.dir, name), "w") as f:
             f.write(text)
 
-    def run_(self, name, *args, stdin="", rc=0):
+    def run_(self, name, *args, stdin="", rc=0, env={}):
         p = subprocess.run([program(name), *args], cwd=self.dir, input=stdin, capture_output=True, text=True,
-                           env=dict(os.environ, MAIL_CONFIG=self.dir), timeout=30)
+                           env={**os.environ, "MAIL_CONFIG": self.dir, **env}, timeout=30)
         self.assertEqual(p.returncode, rc, (args, p.stdout, p.stderr))
         return p.stdout, p.stderr
 
@@ -64,6 +64,30 @@ class Tables(unittest.TestCase):
         self.assertEqual(os.stat(os.path.join(self.dir, "m.db")).st_mode & 0o777, 0o640)
         self.postmap("-p", "m")
         self.assertEqual(os.stat(os.path.join(self.dir, "m.db")).st_mode & 0o777, 0o644)
+
+    def test_trouble_leaves_the_old_table(self):
+        report = os.path.join(self.dir, "report")
+        self.write("m", "a 1\n")
+        self.postmap("m", env={"MERPATI_FAULT_REPORT": report})
+        if not os.path.exists(report):
+            self.skipTest("this build has no fault hook")
+        for call in ("fsync", "fchmod", "rename"):
+            for action, rc in (("EIO", 1), ("ENOSPC", 1), ("KILL", -signal.SIGKILL)):
+                with self.subTest(call=call, action=action):
+                    self.write("m", "a old\n")
+                    self.postmap("m")
+                    self.write("m", "a new\n")
+                    err = self.postmap("m", rc=rc, env={"MERPATI_FAULT": f"postmap:{call}:1:{action}",
+                                                        "MERPATI_FAULT_REPORT": report})[1]
+                    self.assertIn("fatal: " if rc == 1 else "", err)
+                    self.assertEqual(self.postmap("-q", "a", "m")[0], "old\n")
+                    with open(report) as f:
+                        self.assertIn("FIRED", f.read())
+                    os.unlink(report)
+                    left = [f for f in os.listdir(self.dir) if f.startswith("m.db.new")]
+                    self.assertEqual(len(left), 1 if rc < 0 else 0)
+                    for f in left:
+                        os.unlink(os.path.join(self.dir, f))
 
     def test_btree_is_sorted(self):
         self.write("m", "b 2\nc 3\na 1\n")
