@@ -143,6 +143,9 @@ static inline void mail_home_call(void *ctx, struct sv name, struct sv rest)
 			        (unsigned)i);
 			mail_home_put(h, sv_z(path), buf_sv(&b), NULL);
 		}
+	} else if (sv_eqz(name, "rmbox")) {
+		snprintf(path, sizeof(path), "%s/%.*s", h->maildir, SV_ARG(rest));
+		tmpdir_remove(mem_strdup(path));
 	} else {
 		snprintf(z, sizeof(z), "%.*s", SV_ARG(rest));
 		if (!mail_home_find(h, z, path) ||
