@@ -27,6 +27,8 @@ struct fetch {
 	unsigned nfields;
 	enum store_cache_field fields[FIELDS];
 	struct store_cache_item cached[SLICE * FIELDS];
+	struct store_cache_item made[SLICE * FIELDS]; /* by us, to be cached */
+	size_t nmade;
 	struct arena arena; /* of the cached values */
 	struct imap_mail mail;
 	struct buf value[FIELDS];  /* of the message at hand */
@@ -125,6 +127,16 @@ static int make_value(struct fetch *f, enum store_cache_field field, struct buf 
 	              : 1;
 }
 
+/* To be put into the cache with the others of the slice; one step each would take a sync each. */
+static void note_made(struct fetch *f, const struct store_cache_item *item, struct sv value)
+{
+	struct store_cache_item *made = &f->made[f->nmade];
+
+	*made = *item;
+	made->value = arena_sv(&f->arena, value);
+	f->nmade += made->value.p != NULL;
+}
+
 /* Have f->value[] filled in, from the cache or from the message. 1, 0 gone, -1. */
 static int values(struct fetch *f, size_t index, struct store_cache_item *cached, struct err *e)
 {
@@ -143,9 +155,8 @@ static int values(struct fetch *f, size_t index, struct store_cache_item *cached
 			rc = make_value(f, f->fields[k], out, e);
 		if (rc != 1)
 			return rc;
-		cached[k].value = buf_sv(out);
 		if (out->len <= STORE_CACHE_VALUE_MAX)
-			store_cache_put(f->s->view.box, &cached[k], 1);
+			note_made(f, &cached[k], buf_sv(out));
 	}
 	return 1;
 }
@@ -283,8 +294,11 @@ static void fetch_all(struct fetch *f, const struct imap_indexes *idx)
 		if (f->needs_date && look_up_dates(f, idx->v + at, n, &e) < 0)
 			log_warn("imap(%s): dates not known: %s", f->s->user, e.text);
 		look_up_cache(f, idx->v + at, n);
+		f->nmade = 0;
 		for (size_t i = 0; i < n && !f->s->done; i++)
 			fetch_one(f, idx->v[at + i], &f->cached[i * f->nfields]);
+		if (f->nmade > 0)
+			store_cache_put(f->s->view.box, f->made, f->nmade);
 		if (fiber_yield() < 0)
 			return;
 	}

@@ -78,7 +78,7 @@ void imapd_cmd_search(struct imap_session *s)
 		imapd_no(s, "[BADCHARSET (US-ASCII UTF-8)] Unknown charset.");
 		return;
 	}
-	if (imapd_match_prepare(s, args.root, args.charset, &e) < 0) {
+	if (imapd_match_prepare(s, args.root, &e) < 0) {
 		imapd_bad(s, e.text);
 		return;
 	}

@@ -10,7 +10,7 @@
 
 /* What is known of the message so far. */
 enum depth { META, HEAD, WHOLE };
-enum truth { NO = 0, YES = 1, UNKNOWN = 2, FAILED = 3 };
+enum truth { NO = 0, YES = 1, UNKNOWN = 2 };
 
 struct match {
 	struct imap_session *s;
@@ -18,7 +18,6 @@ struct match {
 	size_t index;
 	const struct store_msg *msg;
 	enum depth depth;
-	struct err *e;
 };
 
 /* --- before the first message -------------------------------------------------------------------
@@ -66,13 +65,12 @@ static int prepare_key(struct imap_session *s, struct imap_search_key *k, struct
 	}
 }
 
-int imapd_match_prepare(
-        struct imap_session *s, struct imap_search_key *root, struct sv charset, struct err *e)
+int imapd_match_prepare(struct imap_session *s, struct imap_search_key *root, struct err *e)
 {
 	/* the parser bounds the depth, and with it this recursion */
 	for (struct imap_search_key *k = root; k; k = k->next)
 		if (prepare_key(s, k, e) < 0 ||
-		        (k->child && imapd_match_prepare(s, k->child, charset, e) < 0))
+		        (k->child && imapd_match_prepare(s, k->child, e) < 0))
 			return -1;
 	return 1;
 }
@@ -83,11 +81,6 @@ int imapd_match_prepare(
 static enum truth of_bool(bool b)
 {
 	return b ? YES : NO;
-}
-
-static enum truth of_rc(int rc)
-{
-	return rc < 0 ? FAILED : rc ? YES : NO;
 }
 
 static bool has_keyword(const struct match *m, struct sv name)
@@ -132,13 +125,13 @@ static enum truth text_key(const struct match *m, const struct imap_search_key *
 		return UNKNOWN;
 	head = imapd_mail_head(m->mail);
 	if (k->kind == IMAP_S_HEADER)
-		return of_rc(imapd_text_in_field(head, k->field, k->text, m->e));
-	if (k->kind == IMAP_S_TEXT && imapd_text_in_head(head, k->text, m->e) == 1)
+		return of_bool(imapd_text_in_field(head, k->field, k->text));
+	if (k->kind == IMAP_S_TEXT && imapd_text_in_head(head, k->text))
 		return YES;
 	if (m->depth < WHOLE)
 		return UNKNOWN;
 	text = imapd_mail_text(m->mail);
-	return of_rc(imapd_text_in_body(text, m->mail->root, k->text, m->e));
+	return of_bool(imapd_text_in_body(text, m->mail->root, k->text));
 }
 
 static enum truth leaf(const struct match *m, const struct imap_search_key *k)
@@ -175,8 +168,8 @@ static enum truth evaluate(const struct match *m, const struct imap_search_key *
 	case IMAP_S_AND:
 		for (const struct imap_search_key *c = k->child; c; c = c->next) {
 			t = evaluate(m, c);
-			if (t == NO || t == FAILED)
-				return t;
+			if (t == NO)
+				return NO;
 			if (t == UNKNOWN)
 				all = UNKNOWN;
 		}
@@ -184,8 +177,8 @@ static enum truth evaluate(const struct match *m, const struct imap_search_key *
 	case IMAP_S_OR:
 		for (const struct imap_search_key *c = k->child; c; c = c->next) {
 			t = evaluate(m, c);
-			if (t == YES || t == FAILED)
-				return t;
+			if (t == YES)
+				return YES;
 			if (t == UNKNOWN)
 				all = UNKNOWN;
 		}
@@ -203,7 +196,6 @@ int imapd_match(struct imap_session *s, struct imap_mail *mail, size_t index,
 		.index = index,
 		.msg = store_box_msg(s->view.box, index),
 		.depth = META,
-		.e = e,
 	};
 
 	if (m.msg->gone)
@@ -226,5 +218,5 @@ int imapd_match(struct imap_session *s, struct imap_mail *mail, size_t index,
 			t = NO;
 	}
 	imapd_mail_close(mail);
-	return t == FAILED ? -1 : t == YES;
+	return t == YES;
 }

@@ -15,17 +15,17 @@
 /* Keys as they are compared: text folded, sets resolved. Changes the tree at ROOT. 1, or -1 with E.
  */
 MUST_USE int imapd_match_prepare(
-        struct imap_session *s, struct imap_search_key *root, struct sv charset, struct err *e);
+        struct imap_session *s, struct imap_search_key *root, struct err *e);
 
 /* 1 it does; 0 not, or it is gone; -1 with E. */
 MUST_USE int imapd_match(struct imap_session *s, struct imap_mail *m, size_t index,
         const struct imap_search_key *root, struct err *e);
 
-/* --- imapd_text.c: the texts of a message, NEEDLE folded. 1 found, 0 not, -1 with E. ---------- */
-MUST_USE int imapd_text_in_field(struct sv head, struct sv field, struct sv needle, struct err *e);
-MUST_USE int imapd_text_in_head(struct sv head, struct sv needle, struct err *e);
+/* --- imapd_text.c: is NEEDLE (folded) in a text of the message? --------------------------------
+ */
+bool imapd_text_in_field(struct sv head, struct sv field, struct sv needle);
+bool imapd_text_in_head(struct sv head, struct sv needle);
 /* Text parts, and headers of attached messages. */
-MUST_USE int imapd_text_in_body(
-        struct sv message, const struct mime_part *root, struct sv needle, struct err *e);
+bool imapd_text_in_body(struct sv message, const struct mime_part *root, struct sv needle);
 
 #endif

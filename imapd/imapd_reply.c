@@ -6,7 +6,7 @@
 #include "lib/wire/imap_write.h"
 
 static void tagged(struct imap_session *s, const char *word, const char *fmt, va_list ap)
-	PRINTF_LIKE(3, 0);
+        PRINTF_LIKE(3, 0);
 
 static void tagged(struct imap_session *s, const char *word, const char *fmt, va_list ap)
 {

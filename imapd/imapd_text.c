@@ -35,28 +35,25 @@ static bool in_field_body(struct sv body, struct sv needle)
 	return found;
 }
 
-int imapd_text_in_field(struct sv head, struct sv field, struct sv needle, UNUSED struct err *e)
+bool imapd_text_in_field(struct sv head, struct sv field, struct sv needle)
 {
 	struct header_field f;
 
 	while (header_next(&head, &f) == 1)
 		if (sv_ieq(f.name, field) && in_field_body(f.body, needle))
-			return 1;
-	return 0;
+			return true;
+	return false;
 }
 
-int imapd_text_in_head(struct sv head, struct sv needle, UNUSED struct err *e)
+bool imapd_text_in_head(struct sv head, struct sv needle)
 {
 	struct header_field f;
 
-	while (header_next(&head, &f) == 1) {
-		struct sv line = f.raw;
-
-		/* "Subject: text" may be looked for, too: the name belongs to the header's text */
-		if (in_field_body(line, needle))
-			return 1;
-	}
-	return 0;
+	/* "Subject: text" may be looked for, too: names belong to the header's text */
+	while (header_next(&head, &f) == 1)
+		if (in_field_body(f.raw, needle))
+			return true;
+	return false;
 }
 
 /* Decoded text of one part, in windows that end at a line's end. */
@@ -65,8 +62,8 @@ struct scan {
 	struct buf decoded, utf8, folded;
 };
 
-/* Look at the first N octets decoded; drop them. 1, 0. */
-static int look(struct scan *sc, size_t n)
+/* Look at the first N octets decoded; drop them. */
+static bool look(struct scan *sc, size_t n)
 {
 	struct sv text = sv_n(sc->decoded.p, n);
 
@@ -82,7 +79,7 @@ static int look(struct scan *sc, size_t n)
 	return found;
 }
 
-static int scan_part(struct scan *sc, enum transfer_encoding kind, struct sv body)
+static bool scan_part(struct scan *sc, enum transfer_encoding kind, struct sv body)
 {
 	struct transfer_decoder d;
 
@@ -92,7 +89,7 @@ static int scan_part(struct scan *sc, enum transfer_encoding kind, struct sv bod
 
 		body = sv_from(body, piece.len);
 		if (transfer_decode(&d, piece, &sc->decoded) < 0)
-			return 0;
+			return false;
 		ptrdiff_t lf = sv_rchr(buf_sv(&sc->decoded), '\n');
 		/* a line longer than all windows is cut where it happens to be */
 		size_t n = lf >= 0                         ? (size_t)lf + 1
@@ -100,15 +97,15 @@ static int scan_part(struct scan *sc, enum transfer_encoding kind, struct sv bod
 		                                           : 0;
 
 		if (n > 0 && look(sc, n))
-			return 1;
+			return true;
 		fiber_yield();
 	}
 	if (transfer_finish(&d, &sc->decoded) < 0)
-		return 0;
+		return false;
 	return sc->decoded.len > 0 && look(sc, sc->decoded.len);
 }
 
-static int in_text_part(struct sv message, const struct mime_part *p, struct sv needle)
+static bool in_text_part(struct sv message, const struct mime_part *p, struct sv needle)
 {
 	struct scan sc = { .charset = mime_param(&p->type, "charset"), .needle = needle };
 	struct sv body = sv_sub(message, p->body.start, p->body.end - p->body.start);
@@ -118,27 +115,26 @@ static int in_text_part(struct sv message, const struct mime_part *p, struct sv 
 	buf_init(&sc.decoded, DECODED);
 	buf_init(&sc.utf8, FOLDED);
 	buf_init(&sc.folded, FOLDED);
-	int rc = scan_part(&sc, p->transfer, body);
+	bool found = scan_part(&sc, p->transfer, body);
 
 	buf_free(&sc.decoded);
 	buf_free(&sc.utf8);
 	buf_free(&sc.folded);
-	return rc;
+	return found;
 }
 
-int imapd_text_in_body(
-        struct sv message, const struct mime_part *root, struct sv needle, struct err *e)
+bool imapd_text_in_body(struct sv message, const struct mime_part *root, struct sv needle)
 {
 	for (const struct mime_part *p = root; p; p = mime_next(p)) {
+		struct sv head = sv_sub(message, p->head.start, p->head.end - p->head.start);
+
 		/* the header of an attached message is a part of the body it is in */
-		if (p != root && p->parent && p->parent->kind == MIME_MESSAGE &&
-		        imapd_text_in_head(
-		                sv_sub(message, p->head.start, p->head.end - p->head.start), needle,
-		                e) == 1)
-			return 1;
+		if (p->parent && p->parent->kind == MIME_MESSAGE &&
+		        imapd_text_in_head(head, needle))
+			return true;
 		if (p->kind == MIME_LEAF && sv_ieqz(p->type.type, "text") &&
 		        in_text_part(message, p, needle))
-			return 1;
+			return true;
 	}
-	return 0;
+	return false;
 }
