@@ -132,8 +132,9 @@ static int add_addresses(struct reader *r, struct sv s)
 	if (l.truncated)
 		return err_set(r->e, ERR_CONFIG, "%s, line %u: too many words", r->file, r->line);
 	/* "error:5.1.1 text" and the like: one odd address, not a group */
-	for (size_t i = 0; i < l.count; i++)
-		if (l.items[i].kind == ADDR_ITEM_GROUP_START && sv_chr(s, ';') < 0)
+	bool group = sv_chr(s, ';') >= 0;
+	for (size_t i = 0; i < l.count && !group; i++)
+		if (l.items[i].kind == ADDR_ITEM_GROUP_START)
 			return add(r, ALIAS_ADDRESS, s, plain);
 	for (size_t i = 0; i < l.count; i++)
 		if (l.items[i].kind == ADDR_ITEM_MAILBOX && l.items[i].internal.len &&
@@ -142,22 +143,25 @@ static int add_addresses(struct reader *r, struct sv s)
 	return 1;
 }
 
-/* Where does a list "name: a, b;" end that starts in S? 0: S starts none. */
-static size_t group_length(struct sv s)
+/* Where does a list "name: a, b;" end that starts in S? 0: S starts none. LAST is the last ';' of
+ * the whole text, so that nobody looks for one again and again in vain. */
+static size_t group_length(struct sv s, const char *last)
 {
-	ptrdiff_t semi = sv_chr(s, ';');
-	ptrdiff_t colon = sv_chr(s, ':');
-	if (semi < 0 || colon <= 0 || colon > semi)
+	size_t i = 0;
+	if (!last || last < s.p)
 		return 0;
-	for (ptrdiff_t i = 0; i < colon; i++)
-		if (!ascii_is_alnum(s.p[i]) && !strchr(" -_.", s.p[i]))
-			return 0;
-	return (size_t)semi + 1;
+	while (i < s.len && (ascii_is_alnum(s.p[i]) || (s.p[i] && strchr(" -_.", s.p[i]))))
+		i++;
+	if (i == 0 || i == s.len || s.p[i] != ':')
+		return 0;
+	return (size_t)sv_chr(s, ';') + 1;
 }
 
 static int read_items(struct reader *r, struct sv s)
 {
 	int rc = 1;
+	ptrdiff_t semi = sv_rchr(s, ';');
+	const char *last = semi < 0 ? NULL : s.p + semi;
 	while (rc >= 0 && (s = sv_trim(s)).len) {
 		if (s.p[0] == ',') {
 			s = sv_from(s, 1);
@@ -169,7 +173,7 @@ static int read_items(struct reader *r, struct sv s)
 			s = sv_from(s, n);
 			continue;
 		}
-		ptrdiff_t len = s.p[0] == '"' && !n ? -1 : (ptrdiff_t)group_length(s);
+		ptrdiff_t len = s.p[0] == '"' && !n ? -1 : (ptrdiff_t)group_length(s, last);
 		if (len == 0)
 			len = item_length(s);
 		if (len < 0)

@@ -201,15 +201,17 @@ static int take_params(struct sv s, const struct mime_limits *lim, struct arena 
 	struct mime_param **first)
 {
 	struct raw_param *raw = NULL, p;
-	size_t n = 0;
+	size_t n = 0, room = 0;
 	int rc = 1;
+	for (size_t i = 0; i < s.len && room < lim->params; i++)
+		room += s.p[i] == '*'; /* a name with a section number has one */
 	for (size_t seen = 0; seen < lim->params && (rc = take_param(&s, a, &p)) == 1; seen++) {
 		if (!p.section && !p.encoded) {
 			if (add(a, &first, p.name, p.value, SV_NONE) < 0)
 				return -1;
 			continue;
 		}
-		if (!raw && !(raw = arena_array(a, lim->params, sizeof(*raw))))
+		if (!raw && !(raw = arena_array(a, room, sizeof(*raw))))
 			return -1;
 		p.order = n;
 		raw[n++] = p;

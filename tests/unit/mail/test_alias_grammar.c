@@ -103,6 +103,42 @@ static void keeps_lines_and_limits(UNUSED void **state)
 	arena_free(&a);
 }
 
+/* Row G05: an alias of 10^5 members, whatever they look like, is read in linear time. */
+static void large_aliases_are_linear(UNUSED void **state)
+{
+	static const struct {
+		const char *piece, *end;
+		size_t count;
+	} lists[] = {
+		{ "user12345@host.example, ", "", 100000 },
+		{ "a:b, ", "", 100000 },
+		{ "a:b, ", ";", 100000 },
+		{ "a:", ";", 0 },
+		{ "\"|cmd\", ", "", 100000 },
+		{ "a b ", "", 200000 },
+		{ "(", "", 0 },
+		{ "<", "", 0 },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
+		struct arena a;
+		struct buf b;
+		struct alias_list l;
+		struct err e = ERR_INIT;
+		arena_init(&a, (size_t)256 << 20);
+		buf_init(&b, 4 << 20);
+		for (int k = 0; k < 100000; k++)
+			buf_puts(&b, lists[i].piece);
+		buf_puts(&b, lists[i].end);
+		t_case(lists[i].piece);
+		int rc = alias_parse(buf_sv(&b), ALIAS_RHS, "f", 1, 1000000, &a, &l, &e);
+		assert_int_equal(rc, 1);
+		if (lists[i].count)
+			assert_int_equal(l.count, lists[i].count);
+		buf_free(&b);
+		arena_free(&a);
+	}
+}
+
 static void stores_as_postalias(UNUSED void **state)
 {
 	static const char *const forms[][2] = {
@@ -132,6 +168,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(parses_every_form),
 		cmocka_unit_test(keeps_lines_and_limits),
+		cmocka_unit_test(large_aliases_are_linear),
 		cmocka_unit_test(stores_as_postalias),
 	};
 	return cmocka_run_group_tests_name("alias_grammar", tests, NULL, NULL);
