@@ -340,8 +340,7 @@ static void report_bad(const struct take_job *j)
 	const char *id = j->m->id, *from = queue_dir_name(j->a->from);
 	switch (j->result) {
 	case TAKE_REMOVED:
-		log_info("%s: removed a mail in %s/ that was never finished nor acknowledged", id,
-		        from);
+		log_info("%s: removed: incomplete in %s/, was never acknowledged", id, from);
 		break;
 	case TAKE_CORRUPT:
 		log_warn("%s: moved from %s/ to corrupt/: %s", id, from,

@@ -156,7 +156,7 @@ class Crash(unittest.TestCase):
             self.gone(w, good)
             w.wait_log(f"{corrupt}: moved from incoming/ to corrupt/")
             wait_for("in corrupt/", lambda: w.where(corrupt) == ["corrupt"])
-            w.wait_log(f"{torso}: removed a mail in incoming/ that was never finished")
+            w.wait_log(f"{torso}: removed: incomplete in incoming/, was never acknowledged")
             self.assertIn(w.where(newer), (["hold"], ["corrupt"]))
             self.assertEqual([w.asked(q) for q in (corrupt, newer, torso)], [[], [], []])
 
