@@ -14,6 +14,7 @@ struct pattern {
 	char *text;         /* folded; NULL for a table */
 	struct cidr *net;   /* the text is an address or a network */
 	struct maps *table;
+	char *broken; /* a file that could not be read: nobody knows what it would say */
 };
 
 struct matchlist {
@@ -53,8 +54,14 @@ static int add_file(struct matchlist *m, struct sv path, unsigned depth, struct 
 	if (depth == FILES_DEEP)
 		return err_set(e, ERR_CONFIG, "%.*s: files inside files, too deep", SV_ARG(path));
 	char *z = mem_svdup(path);
+	struct err why = ERR_INIT;
 	buf_init(&text, FILE_SIZE);
-	rc = file_read(z, &text, e);
+	rc = 0;
+	if (file_read(z, &text, &why) < 0) {
+		log_warn("%s: %s", m->title, why.text);
+		append(m)->broken = mem_strdup(why.text);
+		buf_reset(&text);
+	}
 	rest = buf_sv(&text);
 	while (rc == 0 && sv_take_line(&rest, &line)) {
 		struct sv bare = sv_trim_left(line);
@@ -172,6 +179,7 @@ void matchlist_free(struct matchlist *m)
 	for (size_t i = 0; i < m->n; i++) {
 		free(m->v[i].text);
 		free(m->v[i].net);
+		free(m->v[i].broken);
 		maps_free(m->v[i].table);
 	}
 	free(m->v);
@@ -223,7 +231,9 @@ static int match(struct matchlist *m, const struct subject *s, struct err *e)
 	for (size_t i = 0; i < m->n; i++) {
 		const struct pattern *p = &m->v[i];
 		int rc;
-		if (p->table)
+		if (p->broken)
+			rc = err_set(e, ERR_TEMP, "%s: %s", m->title, p->broken);
+		else if (p->table)
 			rc = match_table(m, p->table, s, e);
 		else if (s->addr && p->net && cidr_match(p->net, s->addr))
 			rc = 1;

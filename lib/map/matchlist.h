@@ -6,7 +6,8 @@
  * Errors:    1 listed, 0 not listed (also: matched by a "!pattern"), -1 could not find out (table
  *            failed, bad network). The first pattern that matches decides.
  * Security:  a pattern that cannot be understood makes matchlist_open() fail: a mistyped network is
- *            never silently nobody's or everybody's.
+ *            never silently nobody's or everybody's. A file that cannot be read makes every match
+ *            that comes to its place in the list fail (-1), until the list is opened again.
  * Standards: internal; Postfix's lists: "!pattern", /file/name (patterns inside, # comments),
  *            type:table, names, .name, 10.0.0.0/8, 1.2.3.4, [2001:db8::]/32, [::1].
  */

@@ -104,6 +104,14 @@ class Maps(unittest.TestCase):
         self.m.merpati("reload")
         self.m.wait("relaying", lambda: self.rcpt("someone@elsewhere.test")[0] == 250)
 
+    def test_a_missing_file_of_networks_puts_mail_off(self):
+        self.use(f"mynetworks = {self.table}\n")
+        self.assertEqual(self.rcpt("someone@elsewhere.test")[0] // 10, 45)
+        self.m.wait_log(r"mynetworks: open .*: No such file")
+        self.write("127.0.0.0/8\n")
+        self.m.merpati("reload")
+        self.m.wait("relaying", lambda: self.rcpt("someone@elsewhere.test")[0] == 250)
+
     def test_a_mistyped_network_is_refused(self):
         self.m.edit("main.cf", "mynetworks = 127.0.0.1/8\n")
         self.m.merpati("start", check=False)
