@@ -90,21 +90,19 @@ static int open_mail(struct maildir_box *b, const struct maildir_dir *d, uint32_
 {
 	int rc = 1, fd = -1;
 	struct box_rec *r = present(b, uid);
-	if (r)
-		fd = open_rec(d, r);
-	if (!r || (fd < 0 && errno == ENOENT)) {
-		r = look_again(b, uid, &rc, e);
-		if (!r) {
-			*out = NULL;
-			return rc < 0 ? -1 : 0;
-		}
-		fd = open_rec(d, r);
-	}
-	*out = r;
-	if (fd < 0 && errno == ENOENT) {
-		*out = NULL;
+	*out = NULL;
+	if (!r)
 		return 0;
+	fd = open_rec(d, r);
+	if (fd < 0 && errno == ENOENT) {
+		r = look_again(b, uid, &rc, e);
+		if (!r)
+			return rc < 0 ? -1 : 0;
+		fd = open_rec(d, r);
 	}
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	*out = r;
 	return fd < 0 ? err_sys(e, errno, "open %s/cur/%s", d->path, r->base) : fd;
 }
 
@@ -191,7 +189,7 @@ int maildir_mail_flags(struct maildir_box *b, const struct maildir_dir *d, uint3
 {
 	struct box_rec *r = present(b, uid);
 	int rc = r ? rename_flags(d, r, c, e) : 0;
-	if (rc == 0) {
+	if (r && rc == 0) {
 		r = look_again(b, uid, &rc, e);
 		if (!r)
 			return rc < 0 ? -1 : 0;
@@ -209,7 +207,7 @@ int maildir_mail_remove(
 		if (rc < 0)
 			return -1;
 		if (!r)
-			continue;
+			return 0;
 		char name[MAILDIR_NAME_MAX + 1];
 		maildir_box_name(r, name);
 		if (sys_unlinkat(dir_of(d, r), name, 0) == 0) {
