@@ -6,7 +6,8 @@ from instance import Instance, main
 class Headers(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.m = Instance(main_cf={"smtpd_peername_lookup": "no"})
+        cls.m = Instance(main_cf={"smtpd_peername_lookup": "no",
+                                  "undisclosed_recipients_header": "To: undisclosed-recipients:;"})
         cls.addClassCleanup(cls.m.close)
         cls.m.user("anna")
         cls.m.start()
