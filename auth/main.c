@@ -33,10 +33,15 @@ static int paths(struct server *s, struct err *e)
 	char *dir = mem_strdup(users_file(s, &p));
 	char *slash = strrchr(dir, '/');
 
-	if (!slash)
-		return err_set(e, ERR_CONFIG, "auth_users_file = %s is not an absolute path", dir);
-	slash[slash == dir ? 1 : 0] = '\0';
-	return server_allow_read(s, dir);
+	int rc = -1;
+	if (!slash) {
+		err_set(e, ERR_CONFIG, "auth_users_file = %s is not an absolute path", dir);
+	} else {
+		slash[slash == dir ? 1 : 0] = '\0';
+		rc = server_allow_read(s, dir);
+	}
+	free(dir);
+	return rc;
 }
 
 static int post_jail(struct server *s, struct err *e)

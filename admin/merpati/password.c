@@ -65,7 +65,7 @@ int password_hash(const char *password, struct buf *out, struct err *e)
 {
 	struct crypt_data *data = mem_alloc(sizeof *data);
 	char *setting = crypt_gensalt_ra("$y$", 0, NULL, 0);
-	char *hash = setting ? crypt_r(password, setting, data) : NULL;
+	char *hash = setting ? crypt_rn(password, setting, data, (int)sizeof(*data)) : NULL;
 	int rc = 0;
 	if (!hash || hash[0] == '*')
 		rc = err_sys(e, errno, "libcrypt cannot hash with yescrypt");

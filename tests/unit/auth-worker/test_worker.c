@@ -18,7 +18,7 @@ static void verifies(UNUSED void **state)
 		assert_non_null(d);
 		assert_non_null(crypt_gensalt_rn(
 		        prefixes[i], 0, "0123456789abcdef0123", 20, setting, sizeof(setting)));
-		const char *hash = crypt_r("sesame \xc3\xa4", setting, d);
+		const char *hash = crypt_rn("sesame \xc3\xa4", setting, d, (int)sizeof(*d));
 
 		t_case(hash);
 		assert_int_equal(worker_verify(sv_z(hash), SV("sesame \xc3\xa4"), &e), 1);
