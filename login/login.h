@@ -71,6 +71,8 @@ const char *login_imap(struct login_peer *p);
 /* One connection from accept to its end. */
 void login_serve_fd(
         const struct login *l, enum login_protocol protocol, int fd, struct server_conn *sc);
+/* May a client there send a password in the clear? */
+bool login_is_loopback(const struct sockaddr_storage *ss);
 /* Nothing is begun: a stop may end this connection. */
 void login_idle(struct login_peer *p, bool idle);
 

@@ -33,7 +33,7 @@ static bool address_text(const struct sockaddr_storage *ss, char out[static INET
 }
 
 /* Only who is on this machine may send a password in the clear. */
-static bool is_loopback(const struct sockaddr_storage *ss)
+bool login_is_loopback(const struct sockaddr_storage *ss)
 {
 	if (ss->ss_family == AF_INET) {
 		const struct sockaddr_in *in = (const void *)ss;
@@ -62,7 +62,7 @@ static void name_ends(struct login_peer *p, int fd)
 			memcpy(p->remote, "127.0.0.1", 10);
 		else
 			address_text(&ss, p->remote);
-		p->plaintext_ok = is_loopback(&ss);
+		p->plaintext_ok = login_is_loopback(&ss);
 	}
 	len = sizeof(ss);
 	if (getsockname(fd, (struct sockaddr *)&ss, &len) == 0)

@@ -2,6 +2,7 @@
  * Unit test of login/: the dialogues of tests/daemon/login/ against a fake auth, over socketpairs;
  * and the decoding of SASL PLAIN.
  */
+#include <arpa/inet.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -118,7 +119,19 @@ static void run_login(void *arg)
 {
 	struct play *p = arg;
 
-	login_serve_fd(&p->login, p->protocol, p->fds[0], NULL);
+	if (!p->remote) {
+		login_serve_fd(&p->login, p->protocol, p->fds[0], NULL);
+	} else {
+		struct login_peer peer = { .login = &p->login,
+			.protocol = p->protocol,
+			.stream = stream_new(p->fds[0]),
+			.remote = "192.0.2.1",
+			.deadline = fiber_deadline(10000) };
+
+		(void)(p->protocol == LOGIN_POP3 ? login_pop3(&peer) : login_imap(&peer));
+		stream_flush(peer.stream);
+		stream_free(peer.stream);
+	}
 	fiber_event_set(p->served);
 }
 
@@ -148,6 +161,7 @@ static void play(const char *name)
 		                   .max_errors = 4,
 		                   .max_attempts = 3 } },
 		.protocol = strstr(name, "pop3") ? LOGIN_POP3 : LOGIN_IMAP,
+		.remote = strstr(name, "remote") != NULL,
 	};
 
 	snprintf(path, sizeof(path), "%s/tests/daemon/login/%s", T_SOURCE_DIR, name);
@@ -228,10 +242,48 @@ static void decodes_plain(UNUSED void **state)
 	buf_free(&out);
 }
 
+/* --- from where a password may come in the clear ------------------------------------------------
+ */
+static const struct {
+	int family;
+	const char *address;
+	bool loopback;
+} addresses[] = {
+	{ AF_INET, "127.0.0.1", true },
+	{ AF_INET, "127.255.3.4", true },
+	{ AF_INET, "128.0.0.1", false },
+	{ AF_INET, "10.0.0.1", false },
+	{ AF_INET, "0.0.0.0", false },
+	{ AF_INET6, "::1", true },
+	{ AF_INET6, "::ffff:127.0.0.1", true },
+	{ AF_INET6, "::ffff:192.0.2.1", false },
+	{ AF_INET6, "::127.0.0.1", false },
+	{ AF_INET6, "fe80::1", false },
+	{ AF_INET6, "::", false },
+};
+
+static void knows_loopback(UNUSED void **state)
+{
+	for (size_t i = 0; i < ARRAY_LEN(addresses); i++) {
+		struct sockaddr_storage ss = { .ss_family = (sa_family_t)addresses[i].family };
+		void *to = addresses[i].family == AF_INET
+		                   ? (void *)&((struct sockaddr_in *)&ss)->sin_addr
+		                   : (void *)&((struct sockaddr_in6 *)&ss)->sin6_addr;
+
+		t_case(addresses[i].address);
+		assert_int_equal(inet_pton(addresses[i].family, addresses[i].address, to), 1);
+		assert_int_equal(login_is_loopback(&ss), addresses[i].loopback);
+	}
+	struct sockaddr_storage none = { .ss_family = AF_UNSPEC };
+
+	assert_false(login_is_loopback(&none));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(decodes_plain),
+		cmocka_unit_test(knows_loopback),
 		cmocka_unit_test(plays_all),
 	};
 	return cmocka_run_group_tests_name("login", tests, NULL, NULL);
