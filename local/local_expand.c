@@ -1,4 +1,6 @@
 /* What the members of an alias or .forward mean: own mailbox, other addresses, or not possible. */
+#include <stdio.h>
+
 #include "lib/base/hash.h"
 #include "lib/mail/addr.h"
 #include "lib/mail/alias_grammar.h"
@@ -86,20 +88,32 @@ int local_expand(const struct local_rcpt *r, const struct alias_list *l, struct 
 	return rc;
 }
 
+/* The user's own mailbox, as one member of an expansion. */
+static void own_mailbox(struct local_rcpt *r, const struct clnt_auth_identity *who,
+        const struct local_expansion *x, struct deliver_outcome *o)
+{
+	if (who) {
+		/* when the rest fails, all is tried again: the key keeps the mailbox from a
+		 * second copy */
+		local_mailbox(r, who, x->n > 0, o);
+		return;
+	}
+	*o = (struct deliver_outcome){ .status = DELIVER_BOUNCED, .dsn = DSN(5, 1, 1) };
+	(void)snprintf(o->text, sizeof(o->text), "unknown user: \"%.*s\"", SV_ARG(r->user));
+}
+
+/*
+ * The mailbox comes first, and while it cannot be written the others wait: forwarding twice cannot be
+ * taken back. A mailbox that refuses the mail for good does not keep it from the others.
+ */
 void local_fan_out(
         struct local_rcpt *r, const struct clnt_auth_identity *who, const struct local_expansion *x)
 {
 	struct deliver_request *rq = r->rq;
 	struct deliver_outcome o = { .status = DELIVER_NONE };
-	if (x->self && !who) {
-		deliver_done(rq, r->i, DELIVER_BOUNCED, DSN(5, 1, 1), "unknown user: \"%.*s\"",
-		        SV_ARG(r->user));
-		return;
-	}
 	if (x->self) {
-		/* when the rest fails, all is tried again: the key keeps the mailbox from a second copy */
-		local_mailbox(r, who, x->n > 0, &o);
-		if (o.status != DELIVER_SENT || x->n == 0) {
+		own_mailbox(r, who, x, &o);
+		if (o.status == DELIVER_DEFERRED || x->n == 0) {
 			deliver_done(rq, r->i, o.status, o.dsn, "%s", o.text);
 			return;
 		}
@@ -117,6 +131,8 @@ void local_fan_out(
 		deliver_failed(rq, r->i, dsn, "forwarding", &e);
 	else if (rc == 0)
 		deliver_done(rq, r->i, DELIVER_BOUNCED, dsn, "forwarding: %s", e.text);
+	else if (o.status == DELIVER_BOUNCED)
+		deliver_done(rq, r->i, o.status, o.dsn, "%s (the others got it as %s)", o.text, id);
 	else
 		deliver_done(rq, r->i, DELIVER_SENT, DSN(2, 0, 0), "%s%sforwarded as %s",
 		        o.status ? o.text : "", o.status ? ", " : "", id);

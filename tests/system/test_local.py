@@ -110,6 +110,33 @@ class Local(unittest.TestCase):
         m.wait_log(r"dsn=5.4.6, status=bounced \(mail forwarding loop for a@example.test\)")
         m.wait_mails("bob", 1)
 
+    def test_member_nobody(self):
+        # a name in its own alias is the mailbox; when there is none, the others still get the mail
+        self.aliases("ghost: ghost, anna\n")
+        m = self.m.start()
+        m.send("bob" + AT, ["ghost" + AT])
+        m.wait_mails("anna", 1)
+        m.wait_log(r"to=<ghost@example.test>,.*dsn=5.1.1, status=bounced \(unknown user: \"ghost\"")
+        m.wait_mails("bob", 1)
+
+    def test_unknown(self):
+        # smtpd lets unknown users through here: local has the last word
+        m = self.m
+        m.edit("main.cf", "local_recipient_maps =\n")
+        m.start()
+        m.send("bob" + AT, ["nobody.here+x" + AT])
+        m.wait_log(r"to=<nobody.here\+x@example.test>,.*dsn=5.1.1, status=bounced \(unknown user: \"nobody.here\"\)")
+        m.wait_mails("bob", 1)
+
+    def test_luser_relay(self):
+        m = self.m
+        m.edit("main.cf", "local_recipient_maps =\nluser_relay = anna+$local\n")
+        m.start()
+        m.send("bob" + AT, ["nobody.here" + AT])
+        path, = m.wait_mails("anna", 1)
+        self.assertEqual(headers(path, "X-Original-To"), ["nobody.here" + AT])
+        self.assertEqual(headers(path, "Delivered-To")[0], "anna+nobody.here" + AT)
+
     def test_forward(self):
         self.forward("anna", "# comment\n\\anna, bob\ncora@example.test\n")
         self.forward("bob", "")

@@ -56,6 +56,15 @@ static void world_close(struct world *w)
 	fixture_free(&w->f);
 }
 
+static void run(fiber_fn fn)
+{
+	wrong[0] = '\0';
+	e = (struct err)ERR_INIT;
+	assert_int_equal(fiber_main(fn, NULL), 0);
+	if (wrong[0])
+		fail_msg("%s", wrong);
+}
+
 static uint32_t append(struct world *w, const char *mailbox, const char *text, uint32_t flags)
 {
 	struct store_append *ap;
@@ -328,6 +337,66 @@ static void deliver_fiber(void *arg)
 	fiber_stop(0);
 }
 
+/* ATTACKS H10: directories that are missing or not what they should be, deliveries in the same second. */
+static void odd_maildir_fiber(void *arg)
+{
+	struct world w;
+	(void)arg;
+	world_open(&w);
+	fixture_put(&w.f, "../content", "Subject: s\n\nbody\n");
+	char path[600];
+	fixture_path(&w.f, "../content", path);
+	struct store_delivery d = { .arrival_s = 1700000000,
+		.head = SV("Return-Path: <>\n"),
+		.fd = open(path, O_RDONLY),
+		.size = 17 };
+	enum store_delivered how;
+	uint64_t n = 0;
+	static const char *const gone[] = { "new", "tmp", "cur", "new", "cur" };
+	for (size_t i = 0; i < ARRAY_LEN(gone); i++) {
+		char away[30];
+		(void)snprintf(away, sizeof(away), "../away%zu", i);
+		fixture_move(&w.f, gone[i], away);
+		d.key = store_key_make(1, ++n, SV("box"));
+		WANT(store_deliver(w.a, store_inbox(), &d, &how, &e) == 1 &&
+		        how == STORE_DELIVERED_NEW);
+		WANT(fixture_has(&w.f, gone[i]));
+	}
+	/* the whole Maildir gone: made anew, the mail is not lost */
+	fixture_move(&w.f, ".", "../old");
+	fixture_move(&w.f, "../Maildir", "../old");
+	d.key = store_key_make(1, ++n, SV("box"));
+	WANT(store_deliver(w.a, store_inbox(), &d, &how, &e) == 1 &&
+	        fixture_count(&w.f, "new") == 1);
+	/* many in the same second by the same process, with and without a key of their own */
+	for (int i = 0; i < 50; i++) {
+		d.key = store_key_make(1, ++n, SV("box"));
+		WANT(store_deliver(w.a, store_inbox(), &d, &how, &e) == 1);
+		WANT(append(&w, "INBOX", "x\r\n", 0) != 0);
+	}
+	struct store_status st;
+	WANT(store_status(w.a, store_inbox(), false, &st, &e) == 1 && st.messages == 101);
+	/* a file or a symbolic link where a directory should be: an error, nothing outside is touched */
+	fixture_move(&w.f, "new", "../away");
+	fixture_put(&w.f, "new", "a file");
+	d.key = store_key_make(1, ++n, SV("box"));
+	WANT(store_deliver(w.a, store_inbox(), &d, &how, &e) == -1);
+	fixture_remove(&w.f, "new");
+	fixture_path(&w.f, "new", path);
+	WANT(symlink("../away", path) == 0);
+	WANT(store_deliver(w.a, store_inbox(), &d, &how, &e) == -1);
+	WANT(fixture_count(&w.f, "tmp") == 0);
+	close(d.fd);
+	world_close(&w);
+	fiber_stop(0);
+}
+
+static void test_odd_maildir(void **state)
+{
+	(void)state;
+	run(odd_maildir_fiber);
+}
+
 static void watch_fiber(void *arg)
 {
 	struct world w;
@@ -350,15 +419,6 @@ static void watch_fiber(void *arg)
 	fiber_event_free(two);
 	world_close(&w);
 	fiber_stop(0);
-}
-
-static void run(fiber_fn fn)
-{
-	wrong[0] = '\0';
-	e = (struct err)ERR_INIT;
-	assert_int_equal(fiber_main(fn, NULL), 0);
-	if (wrong[0])
-		fail_msg("%s", wrong);
 }
 
 static void test_box(void **state)
@@ -442,6 +502,6 @@ int main(void)
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_box),
 		cmocka_unit_test(test_folders), cmocka_unit_test(test_copy),
 		cmocka_unit_test(test_deliver), cmocka_unit_test(test_watch),
-		cmocka_unit_test(test_cache) };
+		cmocka_unit_test(test_odd_maildir), cmocka_unit_test(test_cache) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
