@@ -147,6 +147,11 @@ int main(int argc, char **argv)
 	const char *dir = NULL;
 	ssize_t n;
 	int c;
+	for (int fd = 0; fd < 3; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+			return EX_OSERR;
+	if (argc < 1)
+		return EX_USAGE;
 	log_init("merpati/postdrop");
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);

@@ -2,6 +2,7 @@
 #include "sendmail/sendmail.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 
@@ -130,8 +131,15 @@ int main(int argc, char **argv)
 	struct err e = ERR_INIT;
 	struct params_core core;
 	struct params_sendmail p;
+	/* a closed standard descriptor would become the next file that is opened */
+	for (int fd = 0; fd < 3; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+			return EX_OSERR;
+	if (argc < 1)
+		return EX_USAGE;
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
+	signal(SIGCHLD, SIG_DFL);
 	sm_args(argc, argv, &o);
 	if (o.config_dir)
 		choose_config(o.config_dir);

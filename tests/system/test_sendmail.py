@@ -126,6 +126,22 @@ class Sendmail(unittest.TestCase):
         self.assertIn("Subject: bs", head)
         self.assertEqual(body, b".dot\n")
 
+    def test_odd_processes(self):
+        """Exit 0: the mail is there; another code: nothing is left."""
+        self.start()
+        env = {**self.m.env, "MAIL_CONFIG": self.m.conf}
+        sh = lambda cmd: subprocess.run(["sh", "-c", cmd, "sh", program("sendmail")], env=env, timeout=60,
+                                        stderr=subprocess.PIPE, input=b"Subject: x\n\nb\n").returncode
+        self.assertEqual(sh('"$1" anna >&- 2>&-'), 0)
+        self.assertEqual(sh('"$1" anna <&-'), 0)                    # an empty message
+        self.assertEqual(sh('ulimit -f 0; trap "" PIPE XFSZ CHLD; "$1" anna'), 0)
+        self.m.wait_mails("anna", 3)
+        self.m.stop()
+        self.assertNotEqual(sh('ulimit -f 0; "$1" anna'), 0)
+        self.assertEqual(self.m.queue(), [])
+        self.assertEqual(sh('"$1" anna >&- 2>&-'), 0)
+        self.assertEqual(len(self.m.queue("maildrop")), 1)
+
     def test_verify_and_report(self):
         self.start()
         r = self.sendmail("-bv", "-f", f"bert@{DOMAIN}", "anna", "joe@far.example.org", text=b"")
