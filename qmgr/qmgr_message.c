@@ -89,21 +89,15 @@ static bool log_exists(struct queue *q, enum queue_name log, const char *id)
 }
 
 /* A file that is no mail: leave it, remove it, or put it aside. */
-static void take_bad(struct take_job *j, int fd, int status)
+static void take_bad(struct take_job *j, int status)
 {
 	struct queue *q = &j->m->qm->q;
 	struct sv id = sv_z(j->m->id);
-	struct stat st;
 	struct err e;
 
 	j->result = TAKE_FAILED;
 	if (status == QUEUE_FILE_INCOMPLETE) {
-		int settled = queue_mail_settled(fd, &e);
-		j->result = TAKE_BUSY;
-		if (settled == 1 && sys_fstat(fd, &st) == 0 &&
-		        clock_wall_s() - st.st_mtime > QUEUE_STALE_S &&
-		        queue_remove(q, j->a->from, id, &e) == 1)
-			j->result = TAKE_REMOVED;
+		j->result = queue_remove_leftover(q, j->a->from, id, &e) == 1 ? TAKE_REMOVED : TAKE_BUSY;
 	} else if (status == QUEUE_FILE_CORRUPT || status == QUEUE_FILE_UNKNOWN) {
 		bool corrupt = status == QUEUE_FILE_CORRUPT;
 		int rc = queue_move(
@@ -118,16 +112,11 @@ static void take_bad(struct take_job *j, int fd, int status)
 }
 
 /* Checks that only a mail needs which no living cleanup vouches for. */
-static int take_check(struct take_job *j, int fd)
+static int take_check(struct take_job *j)
 {
 	if (j->a->announced || j->a->from != QUEUE_DIR_INCOMING)
 		return QUEUE_FILE_OK;
-	int rc = queue_mail_settled(fd, &j->e);
-	if (rc != 1) {
-		j->result = rc == 0 ? TAKE_BUSY : TAKE_FAILED;
-		return -1;
-	}
-	rc = queue_mail_check_envelope(&j->m->mail, &j->e);
+	int rc = queue_mail_check_envelope(&j->m->mail, &j->e);
 	if (rc == QUEUE_FILE_OK)
 		rc = queue_mail_check_content(&j->m->mail, &j->e);
 	return rc;
@@ -148,15 +137,24 @@ static void take(void *rec)
 			j->result = TAKE_GONE;
 		return;
 	}
+	/* what a file holds while its writer is at work means nothing: ask before reading */
+	if (!j->a->announced && j->a->from == QUEUE_DIR_INCOMING) {
+		rc = queue_mail_settled(fd, &j->e);
+		if (rc != 1) {
+			j->result = rc == 0 ? TAKE_BUSY : TAKE_FAILED;
+			sys_close(fd);
+			return;
+		}
+	}
 	rc = queue_mail_open(&m->mail, fd, &j->e);
 	m->open = rc == QUEUE_FILE_OK;
 	if (rc == QUEUE_FILE_OK)
-		rc = take_check(j, fd);
+		rc = take_check(j);
 	if (rc == QUEUE_FILE_OK && !sv_eqz(sv_z(m->mail.h.id), m->id))
 		rc = QUEUE_FILE_CORRUPT;
 	if (rc != QUEUE_FILE_OK) {
 		if (rc > 0)
-			take_bad(j, fd, rc);
+			take_bad(j, rc);
 		sys_close(fd);
 		return;
 	}

@@ -16,7 +16,6 @@ struct check {
 	bool mails;  /* the queue holds mails (not logs): names are compared with headers */
 	bool purge;
 	int trouble;
-	unsigned moved, removed;
 };
 
 /* Move the file PATH (relative to the spool) to where ID belongs. */
@@ -34,29 +33,24 @@ static void move_to(struct check *c, const char *path, const char *id)
 		c->trouble = 1;
 	} else {
 		ps_say("%s: moved to %s", path, target);
-		c->moved++;
 	}
 }
 
-static void purge(struct check *c, const char *path)
+/* A file that nobody will finish: in maildrop/ by its age, elsewhere the queue library knows. */
+static void purge(struct check *c, const char *path, const char *name, const struct stat *st)
 {
-	if (sys_unlinkat(c->q->root, path, 0) < 0) {
-		ps_warn("remove %s: %s", path, strerror(errno));
-		c->trouble = 1;
-		return;
-	}
-	ps_say("%s: leftover of a process that ended, removed", path);
-	c->removed++;
-}
-
-/* A file without a header that nobody writes any more. */
-static bool is_leftover(const struct check *c, int fd, const struct stat *st, int status)
-{
-	int64_t age = clock_wall_s() - (int64_t)st->st_mtime;
 	struct err e = ERR_INIT;
-	if (c->queue == QUEUE_DIR_MAILDROP)
-		return !(st->st_mode & S_IXUSR) && age > DROP_STALE_S;
-	return status == QUEUE_FILE_INCOMPLETE && age > QUEUE_STALE_S && queue_mail_settled(fd, &e) == 1;
+	int rc = 0;
+	if (c->queue != QUEUE_DIR_MAILDROP)
+		rc = queue_remove_leftover(c->q, c->queue, sv_z(name), &e);
+	else if (!(st->st_mode & S_IXUSR) && clock_wall_s() - (int64_t)st->st_mtime > DROP_STALE_S)
+		rc = queue_remove(c->q, c->queue, sv_z(name), &e);
+	if (rc < 0) {
+		ps_warn("%s: %s", path, e.text);
+		c->trouble = 1;
+	} else if (rc == 1) {
+		ps_say("%s: leftover of a process that ended, removed", path);
+	}
 }
 
 static void check_mail(struct check *c, const char *path, const char *name)
@@ -77,11 +71,10 @@ static void check_mail(struct check *c, const char *path, const char *name)
 	if (status == QUEUE_FILE_OK) {
 		move_to(c, path, m.h.id);
 		queue_mail_close(&m);
-	} else if (is_leftover(c, fd, &st, status)) {
-		if (c->purge)
-			purge(c, path);
 	} else if (queue_id_valid(sv_z(name))) {
 		move_to(c, path, name);
+		if (c->purge)
+			purge(c, path, name, &st);
 	}
 	sys_close(fd);
 }

@@ -64,8 +64,11 @@ static int create_file(struct queue_writer *w, struct err *e)
 	w->fd = sys_openat(w->q->root, path, O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW, 0600);
 	if (w->fd < 0)
 		return err_sys(e, errno, "create %s", path);
-	if (flock(w->fd, LOCK_EX | LOCK_NB) < 0)
+	struct stat st;
+	if (flock(w->fd, LOCK_EX | LOCK_NB) < 0 || sys_fstat(w->fd, &st) < 0)
 		return err_sys(e, errno, "lock %s", path);
+	if (st.st_nlink == 0) /* we slept so long before the lock that it was taken for a leftover */
+		return err_set(e, ERR_TEMP, "%s was removed before it was locked", path);
 	return 0;
 }
 

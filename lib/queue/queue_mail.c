@@ -4,6 +4,7 @@
 #include <sys/file.h>
 
 #include "lib/base/num.h"
+#include "lib/sys/clock.h"
 #include "lib/sys/sys.h"
 
 enum { CURSOR_BUF = 2 * QUEUE_RCPT_MAX, CHECK_BUF = 64 * 1024 };
@@ -215,4 +216,30 @@ int queue_mail_settled(int fd, struct err *e)
 		return 1;
 	}
 	return errno == EWOULDBLOCK ? 0 : err_sys(e, errno, "flock of a queue file");
+}
+
+/* No header, and old enough that its writer, if it lived, would have its lock. */
+static bool is_leftover(int fd)
+{
+	struct queue_mail m;
+	struct stat st;
+	int status = queue_mail_open(&m, fd, NULL);
+	if (status == QUEUE_FILE_OK)
+		queue_mail_close(&m);
+	return status == QUEUE_FILE_INCOMPLETE && sys_fstat(fd, &st) == 0 &&
+		clock_wall_s() - (int64_t)st.st_mtime > QUEUE_STALE_S;
+}
+
+int queue_remove_leftover(struct queue *q, enum queue_name n, struct sv id, struct err *e)
+{
+	int fd = -1;
+	int rc = queue_open_mail(q, n, id, O_RDONLY, &fd, e);
+	if (rc != 1)
+		return rc;
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		rc = errno == EWOULDBLOCK ? 0 : err_sys(e, errno, "flock of a queue file");
+	else
+		rc = is_leftover(fd) ? queue_remove(q, n, id, e) : 0;
+	sys_close(fd);
+	return rc;
 }

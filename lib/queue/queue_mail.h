@@ -12,6 +12,7 @@
 #define QUEUE_QUEUE_MAIL_H
 
 #include "lib/base/arena.h"
+#include "lib/queue/queue_dir.h"
 #include "lib/queue/queue_file.h"
 
 struct queue_mail {
@@ -58,11 +59,18 @@ void queue_rcpt_end(struct queue_rcpt_cursor *c);
 MUST_USE int queue_mail_mark(int fd, uint64_t offset, enum queue_cell cell, struct err *e);
 
 /*
- * Is a writer (cleanup) still at work on FD? It holds flock(LOCK_EX) until its commit has returned.
- * 1 nobody holds it: a file without a header is left over from a crash, to be removed when its mtime is
- * older than QUEUE_STALE_S; 0 busy, come back later; -1 with E.
+ * Is a writer (cleanup) still at work on FD? It holds flock(LOCK_EX) until its commit has returned. Ask
+ * before looking at a file that nobody announced: what it holds while a writer is at it means nothing.
+ * 1 nobody holds it; 0 busy, come back later; -1 with E.
  */
-#define QUEUE_STALE_S 60
 MUST_USE int queue_mail_settled(int fd, struct err *e);
+
+/*
+ * Remove the file of ID in N when it is left over from a crash: no header, no writer, older than
+ * QUEUE_STALE_S. The writer's lock is held meanwhile, and a writer that gets its lock late looks whether
+ * its file still has a name. 1 removed; 0 it is something else; -1 with E.
+ */
+#define QUEUE_STALE_S 10
+MUST_USE int queue_remove_leftover(struct queue *q, enum queue_name n, struct sv id, struct err *e);
 
 #endif

@@ -6,6 +6,8 @@
 #include "tests/support/tmpdir.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 
 #include "lib/base/num.h"
 #include "lib/queue/queue_mail.h"
@@ -277,6 +279,30 @@ static void many_recipients_pass_the_cursor(void **state)
 	buf_free(&env);
 }
 
+static void leftovers_go_when_nobody_writes(UNUSED void **state)
+{
+	static const char id[] = "4Pt2mN2VXxznjllB";
+	const struct timespec old[2] = { { .tv_sec = 1000 }, { .tv_sec = 1000 } };
+	char *dir = tmpdir_new(), path[QUEUE_PATH_MAX];
+	struct queue q;
+	struct err e = ERR_INIT;
+	assert_int_equal(queue_open(&q, dir, &e), 0);
+	assert_int_equal(queue_create_dirs(&q, &e), 0);
+	assert_int_equal(queue_path(QUEUE_DIR_INCOMING, sv_z(id), path), 0);
+	assert_int_equal(queue_remove_leftover(&q, QUEUE_DIR_INCOMING, sv_z(id), &e), 0);
+	int fd = openat(q.root, path, O_CREAT | O_RDWR, 0600);
+	assert_int_equal(queue_remove_leftover(&q, QUEUE_DIR_INCOMING, sv_z(id), &e), 0); /* young */
+	assert_int_equal(futimens(fd, old), 0);
+	assert_int_equal(flock(fd, LOCK_EX), 0);
+	assert_int_equal(queue_remove_leftover(&q, QUEUE_DIR_INCOMING, sv_z(id), &e), 0); /* busy */
+	assert_int_equal(flock(fd, LOCK_UN), 0);
+	assert_int_equal(queue_remove_leftover(&q, QUEUE_DIR_INCOMING, sv_z(id), &e), 1);
+	assert_int_equal(queue_remove_leftover(&q, QUEUE_DIR_INCOMING, sv_z(id), &e), 0);
+	close(fd);
+	queue_close(&q);
+	tmpdir_remove(dir);
+}
+
 #define WITH_FILE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -288,6 +314,7 @@ int main(void)
 		WITH_FILE(every_flipped_bit_is_noticed_or_harmless),
 		WITH_FILE(another_version_is_unknown),
 		WITH_FILE(no_header_is_incomplete),
+		cmocka_unit_test(leftovers_go_when_nobody_writes),
 		WITH_FILE(many_recipients_pass_the_cursor),
 	};
 	return cmocka_run_group_tests_name("queue_mail", tests, NULL, NULL);
