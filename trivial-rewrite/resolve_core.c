@@ -91,12 +91,31 @@ static int rewrite_work(struct resolving *s)
 	return buf_put_sv(&s->work, buf_sv(&s->next));
 }
 
+/* "user@1.2.3.4" is no mail domain; resolve_numeric_domain makes it user@[1.2.3.4]. It must come
+ * before the question whether the domain is ours. True: work has changed. */
+static bool bracket_number(struct resolving *s, struct sv local, struct sv domain)
+{
+	bool ipv6 = addr_ipv6_valid(domain);
+	if (!s->r->numeric_domain || !(ipv6 || addr_ipv4_valid(domain)))
+		return false;
+	buf_reset(&s->next);
+	buf_put_sv(&s->next, local);
+	buf_puts(&s->next, ipv6 ? "@[IPv6:" : "@[");
+	buf_put_sv(&s->next, domain);
+	buf_putc(&s->next, ']');
+	buf_reset(&s->work);
+	buf_put_sv(&s->work, buf_sv(&s->next));
+	return true;
+}
+
 /* One round: 1 done, 0 again, -1 look-up failed, -2 too long. */
 static int resolve_round(struct resolving *s)
 {
 	struct sv local, domain;
 	strip_end(s);
 	if (addr_split(buf_sv(&s->work), &local, &domain)) {
+		if (bracket_number(s, local, domain))
+			return s->work.overflow ? -2 : 0;
 		int ours = domain.len > 0 ? domain_is_ours(s, domain) : 1;
 		if (ours < 0)
 			return -1;
@@ -130,29 +149,12 @@ static int malformed(struct clnt_resolved *out, struct sv recipient)
 	return 1;
 }
 
-/* "user@1.2.3.4" is no mail domain; resolve_numeric_domain makes it user@[1.2.3.4].
- * 1 fine (work may have changed), 0 not a domain, -1 look-up failed. */
-static int check_domain(struct resolving *s)
+/* Is what was found an address with a real domain? */
+static bool well_formed(const struct resolving *s)
 {
 	struct sv local, domain;
-	if (!addr_split(buf_sv(&s->work), &local, &domain) || local.len == 0)
-		return 0;
-	if (s->r->numeric_domain && (addr_ipv4_valid(domain) || addr_ipv6_valid(domain))) {
-		buf_reset(&s->next);
-		buf_put_sv(&s->next, local);
-		buf_puts(&s->next, addr_ipv6_valid(domain) ? "@[IPv6:" : "@[");
-		buf_put_sv(&s->next, domain);
-		buf_putc(&s->next, ']');
-		buf_reset(&s->work);
-		buf_put_sv(&s->work, buf_sv(&s->next));
-		addr_split(buf_sv(&s->work), &local, &domain);
-		int ours = domain_is_ours(s, domain);
-		if (ours < 0)
-			return -1;
-		s->foreign = !ours;
-		return 1;
-	}
-	return addr_domain_valid(domain, s->r->smtputf8 ? ADDR_UTF8 : 0) ? 1 : 0;
+	return addr_split(buf_sv(&s->work), &local, &domain) && local.len > 0 &&
+	       addr_domain_valid(domain, s->r->smtputf8 ? ADDR_UTF8 : 0);
 }
 
 static bool is_routed(struct sv recipient)
@@ -278,16 +280,11 @@ static int resolve_steps(struct resolving *s, struct sv addr, struct clnt_resolv
 		rc = resolve_round(s);
 	if (rc == -1)
 		return -1;
-	if (rc == 1)
-		rc = check_domain(s);
-	else
-		rc = 0;
-	if (rc < 0)
-		return -1;
+	bool good = rc == 1 && well_formed(s);
 	struct sv recipient = arena_sv(s->arena, buf_sv(&s->work));
 	if (!recipient.p)
 		return err_set(s->e, ERR_TEMP, "address too long");
-	if (rc == 0 || recipient.len > ADDR_MAX)
+	if (!good || recipient.len > ADDR_MAX)
 		return malformed(out, recipient);
 	*out = (struct clnt_resolved){ .recipient = recipient };
 	/* a program that gets it as an argument would take it for an option */

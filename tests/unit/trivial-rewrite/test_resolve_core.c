@@ -185,6 +185,13 @@ static void settings(void **state)
 	r = rules();
 	r.numeric_domain = true;
 	check(&r, &(struct one){ "u@192.0.2.1", "smtp", "[192.0.2.1]", "u@[192.0.2.1]", 0, 16 });
+	/* found by fuzzing: a number that is ours may not hide operators */
+	check(&r,
+	        &(struct one){ "u%far.example%127.0.0.1", "smtp", "far.example", "u@far.example", 0,
+	                16 });
+	check(&r,
+	        &(struct one){ "u%far.example@127.0.0.1", "smtp", "far.example", "u@far.example", 0,
+	                16 });
 	check(&r,
 	        &(struct one){ "u@127.0.0.1", "local", "here.example", "u@[127.0.0.1]", LOCAL, 1 });
 	r = rules();
