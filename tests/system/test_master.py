@@ -173,6 +173,34 @@ class StartStop(unittest.TestCase):
         self.assertRegex(r.stderr, r"master\.cf, line 2: service nonsense: cannot execute .*no-such-program")
         self.assertEqual(m.children(), {})
 
+    def test_every_refusal_names_the_place(self):
+        taken = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(taken.close)
+        port = taken.getsockname()[1]
+        cases = (
+            (f"127.0.0.1:{port} inet n - n - - smtpd\n", "", rf"line 1: service 127.0.0.1:{port}: listen on .*Address already in use"),
+            ("nosuchport inet n - n - - smtpd\n", "", "line 1: service nosuchport: no port is known by the name"),
+            ("70000 inet n - n - - smtpd\n", "", "line 1: service 70000: .* not a port"),
+            ("x pass n - n - - smtpd\n", "", "line 1: services of type pass do not exist"),
+            ("a/b unix - - n - - local\n", "", "line 1: the service name a/b"),
+            ("x" * 120 + " unix - - n - - local\n", "", "longer than 107"),
+            ("a unix - - n - - local\na unix - - n - - local\n", "", "line 2: service a unix stands in line 1 already"),
+            ("a unix - - n - - ../bin/sh\n", "", "line 1: .*without a path"),
+            ("# nothing\n", "", "names no service"),
+            (SMTP, "instance_port_base = high\n", "instance_port_base = high: not a number"),
+            (SMTP, "inet_protocols = ipv5\n", "inet_protocols: \"ipv5\""),
+            (SMTP, "inet_interfaces = 300.1.1.1\n", "300.1.1.1"),
+            (SMTP, "instance_owner = no-such-user\n", "no-such-user.*no such user"),
+            (SMTP, "instance_owner = root\n", "root cannot own"),
+        )
+        for master_cf, main_cf, want in cases:
+            m = Master(self, master_cf, "instance_port_base = 0\n" + main_cf)
+            r = m.merpati("start", check=False)
+            self.assertEqual(r.returncode, 78, master_cf + main_cf)
+            self.assertRegex(r.stderr, want)
+            self.assertEqual(len(r.stderr.splitlines()), 1, r.stderr)
+            self.assertEqual(m.children(), {})
+
     def test_crash_at_start_throttles_one_service_only(self):
         m = Master(self, SMTP + "qmgr unix n - n 300 1 qmgr crash\n", "instance_port_base = 0\n")
         r = m.merpati("start", check=False)
