@@ -180,6 +180,7 @@ void master_supervise(void *arg)
 	if (generation_install(m, g, &e) < 0) {
 		log_error("%s", e.text);
 		master_tell_starter(m, "failed: %s", e.text);
+		generation_free(g);
 		master_clean_files(m);
 		fiber_stop(EX_CONFIG);
 		return;
