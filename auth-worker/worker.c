@@ -32,6 +32,9 @@ int worker_verify(struct sv hash, struct sv password, struct err *e)
 		return err_set(e, ERR_CONFIG, "the hash is of a scheme too weak or unknown");
 	if (sv_copyz(hash, setting, sizeof(setting)) < 0)
 		return err_set(e, ERR_CONFIG, "the hash is too long");
+	/* also what keeps libcrypt linked where a sanitizer defines crypt_r() itself */
+	if (crypt_checksalt(setting) == CRYPT_SALT_INVALID)
+		return err_set(e, ERR_CONFIG, "the hash is malformed");
 	if (sv_copyz(password, phrase, sizeof(phrase)) < 0)
 		return 0;
 	struct crypt_data *data = mem_alloc(sizeof(*data)); /* 32 kB: not for a stack */
