@@ -148,7 +148,7 @@ static bool alloc_items(struct reader *r)
 	for (size_t i = 0; i < r->n; i++) {
 		bool op = r->t[i].kind == T_OP;
 		if (op)
-			n += r->t[i].op == ';' ? 2 : r->t[i].op != '@' && r->t[i].op != '>';
+			n += r->t[i].op == ';' ? 2 : r->t[i].op != '@';
 		else if (r->t[i].kind != T_COMMENT)
 			n += word;
 		if (r->t[i].kind != T_COMMENT)
@@ -244,14 +244,16 @@ static size_t closing(const struct reader *r, size_t i)
 	return 0;
 }
 
-/* "<...>" at token I, its '>' at END; the phrase is tokens [from, i). */
-static bool angle_item(struct reader *r, size_t from, size_t i, size_t end)
+/* "<...>" at token I, its '>' at END; the phrase is tokens [from, i). AGAIN: not the first one
+ * since the last comma. */
+static bool angle_item(struct reader *r, size_t from, size_t i, size_t end, bool again)
 {
 	struct addr_item *item = new_item(r, ADDR_ITEM_MAILBOX);
 	if (!item)
 		return true;
 	size_t spec = i + 1;
 	item->angle = true;
+	item->missing_comma = again;
 	item->begin = r->t[from].start; /* FROM is I when there is no phrase */
 	if (i > from)
 		item->name = span(r, r->t[from].start, r->t[i - 1].end);
@@ -330,9 +332,7 @@ static bool read_item(struct reader *r, size_t i, size_t *next)
 		if (t->op == '<') {
 			size_t end = closing(r, i);
 			if (end) {
-				ok = angle_item(r, from, i, end);
-				if (angle && ok)
-					r->out->items[r->out->count - 1].missing_comma = true;
+				ok = angle_item(r, from, i, end, angle);
 				angle = true;
 				from = end + 1;
 				i = end;

@@ -38,6 +38,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	arena_init(&a, (size_t)64 << 20);
 	buf_init(&b, 1 << 24);
 	check(addr_list_parse(field, 1000, &a, &l) == 0);
+	check(size > 1000 || !l.truncated);
 	check_items(field, &l, &b);
 	buf_reset(&b);
 	check(addr_list_write(&b, field, &l, NULL) == 0);

@@ -39,6 +39,7 @@ static const struct {
 	{ "a <b@c", "||a;||b@c;", true, NULL },
 	{ "a <b, c@d", "||a;||b;||c@d;", true, NULL },
 	{ "a > b", "||a;||b;", true, NULL },
+	{ "a>b>c>d>e <f@g> h <i@j>", "||a;||b;||c;||d;e||f@g;h||i@j;", true, "X>X>X>X>e <X>, h <X>" },
 	{ "\"open", "||open;", true, NULL },
 	{ "(open", "", true, "(open" },
 	{ "(", "", true, "(" },
