@@ -131,7 +131,8 @@ void service_note_exit(struct master *m, struct msvc *svc, pid_t pid, int status
 		svc->crashes = 0;
 	}
 	svc->crashes++;
-	/* Before "ready": its configuration or surroundings are wrong, and stay so for a while. */
-	if (state == CHILD_STARTING || svc->crashes >= CRASHES_TO_THROTTLE)
+	/* An exit before "ready": its configuration or surroundings are wrong, and stay so for a
+	 * while. A signal may be an accident, or an admin; ten of them are a pattern. */
+	if ((state == CHILD_STARTING && WIFEXITED(status)) || svc->crashes >= CRASHES_TO_THROTTLE)
 		throttle(svc, now);
 }

@@ -270,6 +270,18 @@ class Supply(unittest.TestCase):
         wait_for("new processes", lambda: m.service_pids("cleanup") and not set(first) & set(m.service_pids("cleanup")))
         m.wait_log("service cleanup, pid [0-9]+, killed by signal 9")
 
+    def test_crash_loop_is_throttled_alone(self):
+        m = Master(self, SMTP + "cleanup unix n - n - 1 cleanup\n", "instance_port_base = 0\n")
+        m.merpati("start")
+        for _ in range(10):
+            pid, = wait_for("a process", lambda: m.service_pids("cleanup"))
+            os.kill(pid, signal.SIGKILL)
+            wait_for("its end", lambda: not alive(pid))
+        m.wait_log("service cleanup is not started again for 60s")
+        self.assertRegex(m.merpati("status").stdout, r"cleanup +THROTTLED")
+        line, s = m.ask_port("smtp")
+        self.assertTrue(line.startswith("smtp "))
+
     def test_readers_keep_one_with_room(self):
         m = Master(self, "imapd unix - - n - 3 imapd limit=1\n")
         m.merpati("start")
