@@ -142,6 +142,20 @@ class Sendmail(unittest.TestCase):
         self.assertEqual(sh('"$1" anna >&- 2>&-'), 0)
         self.assertEqual(len(self.m.queue("maildrop")), 1)
 
+    def test_raw_records_to_postdrop(self):
+        """Exit 0 leaves a mail, any other code nothing."""
+        self.m.merpati("start"), self.m.merpati("stop")
+        corpus = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "fuzz", "corpus", "drop_file")
+        for name in sorted(os.listdir(corpus)):
+            with open(os.path.join(corpus, name), "rb") as f:
+                r = self.m.run("postdrop", input=f.read(), check=False)
+            left = self.m.queue("maildrop")
+            with self.subTest(name=name):
+                self.assertEqual(len(left), 1 if r.returncode == 0 else 0, r)
+                self.assertEqual(r.returncode, 0 if name in ("whole", "small", "no_content") else 65, r)
+            for path in left:
+                os.unlink(path)
+
     def test_verify_and_report(self):
         self.start()
         r = self.sendmail("-bv", "-f", f"bert@{DOMAIN}", "anna", "joe@far.example.org", text=b"")

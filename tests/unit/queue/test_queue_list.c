@@ -107,9 +107,10 @@ static void lists_what_waits(UNUSED void **state)
 	char *drop = strstr(out.p, "queue_name|maildrop|queue_id|" DROP_ID "|time|");
 	assert_non_null(drop);
 	assert_non_null(strstr(drop, "|forced_expire|0|sender|MAILER-DAEMON|recipient|bob|reason|||"));
-	assert_non_null(strstr(out.p, "queue_name|deferred|queue_id|" ID "|time|1795420800|size|2|"
-				      "forced_expire|0|sender|\"a b\"@example.test|recipient|late@x.test|reason|host is?down|"
-				      "recipient|new@x.test|reason|||"));
+	assert_non_null(strstr(out.p,
+		"queue_name|deferred|queue_id|" ID "|time|1795420800|size|2|forced_expire|0|"
+		"sender|\"a b\"@example.test|recipient|late@x.test|reason|host is?down|"
+		"recipient|new@x.test|reason|||"));
 	assert_null(strstr(out.p, "done@"));
 	assert_null(strstr(out.p, "hold"));
 	assert_null(strstr(out.p, "4Pt2mN2VXxznjllF"));
