@@ -52,6 +52,7 @@ int main(int argc, char **argv)
 	struct master m = { .lock_fd = -1,
 		.control_fd = -1,
 		.log_fd = -1,
+		.log_reader = -1,
 		.ready_fd = -1,
 		.next_number = 1,
 		.cores = 1 };

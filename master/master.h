@@ -123,7 +123,8 @@ struct master {
 	struct fiber_event *kick;
 	int lock_fd;
 	int control_fd;
-	int log_fd;   /* datagrams to postlogd, passed to children; -1 */
+	int log_fd;     /* datagrams to postlogd, passed to children; -1 */
+	int log_reader; /* where postlogd receives them; -1 */
 	int ready_fd; /* the parent waits here; -1 */
 	int64_t started_ms;
 	int64_t started_s;
@@ -171,6 +172,8 @@ void sockets_adopt(struct master *m, struct generation *g, struct list *fresh);
 void sockets_close_all(struct master *m);
 MUST_USE int sockets_write_ports(struct master *m, struct err *e);
 MUST_USE int sockets_open_log(struct master *m, const struct generation *g, struct err *e);
+void sockets_close_log(struct master *m);
+bool msvc_is_postlogd(const struct msvc *svc);
 /* Bind and listen on PATH below the queue directory. fd or -1. */
 MUST_USE int sock_unix_listen(const char *path, mode_t mode, bool dgram, struct err *e);
 MUST_USE int sock_unix_connect(const char *path, bool dgram, struct err *e);

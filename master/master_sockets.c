@@ -275,31 +275,43 @@ int sockets_write_ports(struct master *m, struct err *e)
 }
 
 /*
- * The log socket that children inherit, connected to the service run by postlogd; and one of
- * master's own, which never blocks: a log that nobody reads must not stop the one who starts its
- * reader.
+ * The log socket that children inherit: one end of a pair, whose other end postlogd reads beside its named
+ * socket. A pair holds as much as its buffers do, a named datagram socket ten lines
+ * (net.unix.max_dgram_qlen). It lives as long as master: no line is lost when postlogd is restarted.
  */
 int sockets_open_log(struct master *m, const struct generation *g, struct err *e)
 {
+	bool wanted = false;
+	for (size_t i = 0; i < g->count && !wanted; i++)
+		wanted = msvc_is_postlogd(&g->services[i]);
+	if (wanted && m->log_fd >= 0)
+		return 0;
+	sockets_close_log(m);
+	log_to_fd(-1);
+	if (!wanted)
+		return 0;
+	int pair[2];
+	if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_sys(e, errno, "log socket");
+	m->log_fd = pair[0];
+	m->log_reader = pair[1];
+	int own = fcntl(m->log_fd, F_DUPFD_CLOEXEC, 3);
+	if (own < 0)
+		return err_sys(e, errno, "log socket");
+	log_to_fd(own);
+	return 0;
+}
+
+void sockets_close_log(struct master *m)
+{
 	if (m->log_fd >= 0)
 		sys_close(m->log_fd);
-	m->log_fd = -1;
-	for (size_t i = 0; i < g->count; i++) {
-		const struct msvc *svc = &g->services[i];
-		if (svc->cf->type != SERVICE_UNIX_DGRAM ||
-		        strcmp(svc->cf->command, "postlogd") != 0)
-			continue;
-		m->log_fd = sock_unix_connect(svc->socks[0]->path, true, e);
-		if (m->log_fd < 0)
-			return -1;
-		int flags = fcntl(m->log_fd, F_GETFL);
-		(void)fcntl(m->log_fd, F_SETFL, flags & ~O_NONBLOCK);
-		int own = sock_unix_connect(svc->socks[0]->path, true, e);
-		if (own < 0)
-			return -1;
-		log_to_fd(own);
-		return 0;
-	}
-	log_to_fd(-1);
-	return 0;
+	if (m->log_reader >= 0)
+		sys_close(m->log_reader);
+	m->log_fd = m->log_reader = -1;
+}
+
+bool msvc_is_postlogd(const struct msvc *svc)
+{
+	return svc->cf->type == SERVICE_UNIX_DGRAM && strcmp(svc->cf->command, "postlogd") == 0;
 }

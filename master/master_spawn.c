@@ -107,6 +107,8 @@ static void make_environment(
 	for (size_t i = 0; i < svc->nsocks; i++)
 		buf_printf(&b, "%s%s:%s:%zu", i ? " " : "", table_class_name(svc->socks[i]->cls),
 		        svc->socks[i]->name, FD_CONTROL + 1 + i);
+	if (msvc_is_postlogd(svc) && m->log_reader >= 0)
+		buf_printf(&b, " pair:%s:%zu", svc->cf->name, FD_CONTROL + 1 + svc->nsocks);
 	add_env(l, "MERPATI_LISTEN", buf_z(&b));
 	if (log_at) {
 		buf_reset(&b);
@@ -161,6 +163,8 @@ int spawn_child(struct master *m, struct msvc *svc, int lock_fd, struct err *e)
 	l.fds[l.nfds++] = pair[1];
 	for (size_t i = 0; i < svc->nsocks; i++)
 		l.fds[l.nfds++] = svc->socks[i]->fd;
+	if (msvc_is_postlogd(svc) && m->log_reader >= 0)
+		l.fds[l.nfds++] = m->log_reader;
 	size_t log_at = 0;
 	if (m->log_fd >= 0) {
 		log_at = FD_CONTROL + l.nfds;

@@ -220,8 +220,7 @@ void master_fini(struct master *m)
 	fiber_event_free(m->kick);
 	fiber_event_free(m->stopped);
 	fiber_event_free(m->reloaded);
-	if (m->log_fd >= 0)
-		sys_close(m->log_fd);
+	sockets_close_log(m);
 	log_to_fd(-1); /* the lock stays until the process is gone */
 	free(m->config_dir);
 }

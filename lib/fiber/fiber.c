@@ -10,10 +10,13 @@
 #include "lib/sys/log.h"
 
 #define SLOW_NS        (5 * 1000000LL) /* nobody computes longer at a stretch */
+#define BLOCKED_NS     (100 * 1000000LL) /* or blocks so long: less is a busy disk or machine */
 #define SLOW_REPORT_NS (10 * 1000000000LL)
 #define MEASURED_SWITCHES 10000
 #define IDLE_MS        1000  /* after that a stack is trimmed */
+#define LOG_AGAIN_MS   5     /* postlogd was busy: log lines wait so long */
 #define ROUNDS_MAX     16    /* of woken fibers before the kernel is asked for news again */
+#define LAST_LOG_MS    1000
 #define UNWIND_MS      5000  /* for fibers that are still there when the loop ends */
 
 static struct loop the_loop;
@@ -259,7 +262,7 @@ static void suspect(struct loop *l, const struct fiber *f, int64_t took)
 	getrusage(RUSAGE_THREAD, &u);
 	int64_t cpu = cpu_ns(&u) - cpu_ns(&w->before);
 	long blocked = u.ru_nvcsw - w->before.ru_nvcsw;
-	if (cpu < SLOW_NS && blocked == 0)
+	if (cpu < SLOW_NS && (blocked == 0 || took < BLOCKED_NS))
 		return;
 	if (l->now_ns < w->next_report_ns) {
 		w->more++;
@@ -354,12 +357,14 @@ static void on_timer(uv_timer_t *t)
 
 /* One timer serves every deadline. It is left alone while it fires early enough: in the steady state,
  * where deadlines only move away, it is armed anew once in a time-out and not once in a wait. */
-static void arm_timer(struct loop *l)
+static void arm_timer(struct loop *l, bool log_waits)
 {
-	int64_t at = INT64_MAX, now = l->now_ns / 1000000;
+	int64_t now = l->now_ns / 1000000;
+	int64_t at = log_waits ? now + LOG_AGAIN_MS : INT64_MAX;
 	if (l->heap_len > 0) {
 		int64_t left = l->heap[1]->deadline - clock_mono_ms();
-		at = now + (left > 0 ? clock_real_ms(left) : 0);
+		int64_t first = now + (left > 0 ? clock_real_ms(left) : 0);
+		at = first < at ? first : at;
 	}
 	struct list_node *n = list_first(&l->idle);
 	if (n) {
@@ -379,7 +384,7 @@ static void turn(struct loop *l)
 	run_ready(l);
 	if (l->stop)
 		return;
-	arm_timer(l);
+	arm_timer(l, !log_flush(0));
 	uv_run(&l->uv, list_empty(&l->ready) ? UV_RUN_ONCE : UV_RUN_NOWAIT);
 }
 
@@ -442,12 +447,15 @@ int fiber_main(fiber_fn fn, void *arg)
 		log_fatal(71, "event loop: %s", uv_strerror(rc));
 	context_make_main(&l->main);
 	l->running = true;
+	log_set_deferred(true);
 	if (!fiber_spawn("main", 0, fn, arg))
 		log_fatal(71, "no memory for the first fiber");
 	while (!l->stop && l->all.count > 0)
 		turn(l);
 	int code = l->code;
 	loop_end(l);
+	log_set_deferred(false);
+	(void)log_flush(LAST_LOG_MS);
 	return code;
 }
 

@@ -7,12 +7,15 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "lib/base/buf.h"
 #include "lib/sys/clock.h"
 #include "lib/sys/log_line.h"
 #include "lib/sys/sys.h"
 
-/* How long a full socket to postlogd may hold a process up, once; then lines are counted, not waited for. */
+/* How long a full socket to postlogd may hold a process without a loop up, once. */
 #define LOG_WAIT_MS 1000
+/* Octets of lines that wait for postlogd; what does not fit is counted. */
+#define LOG_KEEP (256 * 1024)
 
 static struct {
 	char tag[128];
@@ -20,10 +23,15 @@ static struct {
 	pid_t pid; /* a system call less a line; who forks without exec calls log_init() again */
 	int fd;    /* datagrams to postlogd, or -1 */
 	int verbose;
-	bool stuck;    /* postlogd did not read for LOG_WAIT_MS */
-	unsigned lost; /* lines since then */
+	bool deferred;      /* an event loop flushes */
+	bool stuck;         /* postlogd did not read for LOG_WAIT_MS */
+	bool pending;       /* waiting holds something; read without the lock */
+	struct buf waiting; /* lines with their LF; [0, sent) are gone */
+	size_t sent;
+	unsigned lost;
 	pthread_mutex_t lock;
-} the_log = { .tag = "merpati", .host = "localhost", .fd = -1, .lock = PTHREAD_MUTEX_INITIALIZER };
+} the_log = { .tag = "merpati", .host = "localhost", .fd = -1, .waiting = { .max = LOG_KEEP },
+	.lock = PTHREAD_MUTEX_INITIALIZER };
 
 void log_init(const char *tag)
 {
@@ -51,6 +59,7 @@ const char *log_program(void)
 
 void log_to_fd(int fd)
 {
+	(void)log_flush(0);
 	if (the_log.fd >= 0 && the_log.fd != fd)
 		sys_close(the_log.fd);
 	the_log.fd = fd;
@@ -107,43 +116,105 @@ static void to_stderr(const char *line, size_t n)
 	}
 }
 
-/* One datagram. 1 sent, 0 the socket stayed full, -1 nobody will ever read it. */
-static int to_postlogd(const char *line, size_t n)
+/* One datagram. 1 sent, 0 the socket is full, -1 nobody will ever read it. */
+static int send_now(const char *line, size_t n)
 {
-	bool waited = the_log.stuck;
 	for (;;) {
 		if (send(the_log.fd, line, n, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
 			return 1;
-		if (errno == EINTR)
-			continue;
-		if (errno != EAGAIN && errno != ENOBUFS)
-			return -1;
-		if (waited)
-			return 0;
-		struct pollfd p = { .fd = the_log.fd, .events = POLLOUT };
-		if (poll(&p, 1, LOG_WAIT_MS) <= 0)
-			waited = true;
+		if (errno != EINTR)
+			return errno == EAGAIN || errno == ENOBUFS ? 0 : -1;
 	}
 }
 
+static bool wait_for_room(int ms)
+{
+	struct pollfd p = { .fd = the_log.fd, .events = POLLOUT };
+	return ms > 0 && poll(&p, 1, ms) > 0;
+}
+
+static void keep(const char *line, size_t n)
+{
+	if (the_log.sent > 0 && the_log.waiting.len + n > LOG_KEEP) {
+		buf_consume(&the_log.waiting, the_log.sent);
+		the_log.sent = 0;
+	}
+	if (buf_put(&the_log.waiting, line, n) < 0) {
+		the_log.waiting.overflow = false;
+		the_log.lost++;
+	}
+}
+
+static void tell_lost(void)
+{
+	char note[LOG_LINE_MAX + 1], text[80];
+	if (the_log.lost == 0)
+		return;
+	int len = snprintf(text, sizeof(text), "warning: %u log lines lost: postlogd did not read", the_log.lost);
+	size_t m = log_line_make(note, clock_wall(), the_log.host, the_log.tag, own_pid(),
+		sv_n(text, (size_t)len));
+	if (send_now(note, m) == 1)
+		the_log.lost = 0;
+}
+
+/* Send what waits; a full socket is waited for once, MS long. The caller holds the lock. */
+static void send_waiting(int ms)
+{
+	while (the_log.sent < the_log.waiting.len) {
+		const char *line = the_log.waiting.p + the_log.sent;
+		const char *lf = memchr(line, '\n', the_log.waiting.len - the_log.sent);
+		size_t n = lf ? (size_t)(lf - line) + 1 : the_log.waiting.len - the_log.sent;
+		int rc = the_log.fd >= 0 ? send_now(line, n) : -1;
+		if (rc < 0)
+			to_stderr(line, n);
+		if (rc == 0 && wait_for_room(ms))
+			continue;
+		if (rc == 0)
+			break;
+		the_log.sent += n;
+	}
+	bool empty = the_log.sent == the_log.waiting.len;
+	if (empty) {
+		buf_reset(&the_log.waiting);
+		the_log.sent = 0;
+		tell_lost();
+	}
+	__atomic_store_n(&the_log.pending, !empty, __ATOMIC_RELAXED);
+}
+
+bool log_flush(int ms)
+{
+	if (!__atomic_load_n(&the_log.pending, __ATOMIC_RELAXED))
+		return true;
+	pthread_mutex_lock(&the_log.lock);
+	send_waiting(ms);
+	bool done = !the_log.pending;
+	pthread_mutex_unlock(&the_log.lock);
+	return done;
+}
+
+void log_set_deferred(bool on)
+{
+	the_log.deferred = on;
+}
+
+/* Straight to the socket when nothing waits; else in line. */
 static void deliver(const char *line, size_t n)
 {
 	pthread_mutex_lock(&the_log.lock);
-	int sent = the_log.fd >= 0 ? to_postlogd(line, n) : -1;
-	if (sent < 0) {
+	if (the_log.pending)
+		send_waiting(0);
+	int rc = the_log.fd < 0 ? -1 : the_log.pending ? 0 : send_now(line, n);
+	if (rc < 0)
 		to_stderr(line, n);
-	} else if (sent == 0) {
-		the_log.stuck = true;
-		the_log.lost++;
-	} else if (the_log.lost > 0) {
-		char note[LOG_LINE_MAX + 1], text[80];
-		int len = snprintf(text, sizeof(text), "warning: %u log lines lost: postlogd did not read",
-			the_log.lost);
-		size_t m = log_line_make(note, clock_wall(), the_log.host, the_log.tag, own_pid(),
-			sv_n(text, (size_t)len));
-		the_log.stuck = false;
-		the_log.lost = 0;
-		(void)to_postlogd(note, m);
+	if (rc == 0) {
+		keep(line, n);
+		if (!the_log.deferred) {
+			send_waiting(the_log.stuck ? 0 : LOG_WAIT_MS);
+			the_log.stuck = the_log.pending;
+		} else {
+			__atomic_store_n(&the_log.pending, true, __ATOMIC_RELAXED);
+		}
 	}
 	pthread_mutex_unlock(&the_log.lock);
 }
@@ -172,7 +243,9 @@ int log_line_as(const char *tag, const char *prefix, struct sv text)
 	size_t len = (size_t)n < sizeof(whole) ? (size_t)n : sizeof(whole) - 1;
 	len = log_line_make(line, clock_wall(), the_log.host, tag, own_pid(), sv_n(whole, len));
 	pthread_mutex_lock(&the_log.lock);
-	int sent = the_log.fd >= 0 ? to_postlogd(line, len) : -1;
+	int sent = the_log.fd >= 0 ? send_now(line, len) : -1;
+	if (sent == 0 && wait_for_room(LOG_WAIT_MS))
+		sent = send_now(line, len);
 	pthread_mutex_unlock(&the_log.lock);
 	return sent == 1 ? 0 : -1;
 }
@@ -209,11 +282,13 @@ void log_error(const char *fmt, ...)
 void log_fatal(int code, const char *fmt, ...)
 {
 	EMIT("fatal: ");
+	(void)log_flush(LOG_WAIT_MS);
 	exit(code);
 }
 
 void log_bug(const char *fmt, ...)
 {
 	EMIT("panic: ");
+	(void)log_flush(LOG_WAIT_MS);
 	abort();
 }

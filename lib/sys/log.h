@@ -26,6 +26,10 @@ void log_to_fd(int fd);
 int log_connect(const char *queue_directory);
 /* Send a line as if PROGRAM with TAG had logged it (postlog(1)). 0; -1: nobody took it. */
 int log_line_as(const char *tag, const char *prefix, struct sv text);
+/* An event loop runs: it calls log_flush(0) each turn, log calls never wait. */
+void log_set_deferred(bool on);
+/* Send lines that wait, for at most MS. False when some are left. */
+bool log_flush(int ms);
 /* 0: info and up (default); 1: log_debug too. */
 void log_set_verbose(int level);
 int log_verbose(void);

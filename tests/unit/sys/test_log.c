@@ -40,27 +40,48 @@ static void test_datagrams(void **state)
 	close(p[1]);
 }
 
-/* Nobody reads: one bounded wait, then lines are counted; the count is told when somebody reads again. */
-static void test_full(void **state)
+/* Nobody reads: one bounded wait, then lines wait or are counted; later they come, with the count. */
+static void fill(bool deferred, int64_t most_ms)
 {
-	int p[2];
-	(void)state;
+	int p[2], seen = 0, last = -1;
+	bool lost = false, after = false;
 	assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM, 0, p), 0);
 	log_to_fd(p[0]);
+	log_set_deferred(deferred);
 	int64_t start = clock_mono_ms();
 	for (int i = 0; i < 3000; i++)
-		log_info("%01500d", i);
-	assert_true(clock_mono_ms() - start < 4000);
-	do
+		log_info("number=%d %01400d", i, 0);
+	assert_true(clock_mono_ms() - start < most_ms);
+	assert_false(log_flush(0));
+	for (;;) {
 		receive(p[1]);
-	while (line[0]);
-	log_info("after");
-	receive(p[1]);
-	assert_non_null(strstr(line, ": after\n"));
-	receive(p[1]);
-	assert_non_null(strstr(line, "log lines lost"));
+		if (!line[0] && after)
+			break;
+		if (!line[0] && log_flush(0)) {
+			log_info("after");
+			after = true;
+		}
+		const char *at = strstr(line, "number=");
+		if (at) { /* in order */
+			int n = (int)strtol(at + 7, NULL, 10);
+			assert_true(n > last);
+			last = n;
+			seen++;
+		}
+		lost = lost || strstr(line, "log lines lost");
+	}
+	assert_true(lost);
+	assert_true(seen > 200 && seen < 3000);
+	log_set_deferred(false);
 	log_to_fd(-1);
 	close(p[1]);
+}
+
+static void test_full(void **state)
+{
+	(void)state;
+	fill(false, 4000);
+	fill(true, 900);
 }
 
 int main(void)
