@@ -90,6 +90,7 @@ struct message {
 	bool busy;              /* recipients are being read */
 	bool read_all;          /* the cursor has seen the last recipient */
 	bool finishing;
+	bool again; /* announced while it is here: look once more when it is forgotten */
 	uint64_t cursor;
 	int64_t active_us;
 	size_t live;                    /* recipients in memory */

@@ -97,7 +97,8 @@ static void take_bad(struct take_job *j, int status)
 
 	j->result = TAKE_FAILED;
 	if (status == QUEUE_FILE_INCOMPLETE) {
-		j->result = queue_remove_leftover(q, j->a->from, id, &e) == 1 ? TAKE_REMOVED : TAKE_BUSY;
+		j->result = queue_remove_leftover(q, j->a->from, id, &e) == 1 ? TAKE_REMOVED
+		                                                              : TAKE_BUSY;
 	} else if (status == QUEUE_FILE_CORRUPT || status == QUEUE_FILE_UNKNOWN) {
 		bool corrupt = status == QUEUE_FILE_CORRUPT;
 		int rc = queue_move(
@@ -192,6 +193,8 @@ void message_forget(struct message *m)
 {
 	struct qmgr *qm = m->qm;
 	htab_del(&qm->messages, sv_z(m->id));
+	if (m->again)
+		qmgr_arrived(qm, sv_z(m->id), QUEUE_DIR_INCOMING, false);
 	if (m->mail.fd >= 0) {
 		sys_close(m->mail.fd);
 		qm->open_files--;

@@ -33,8 +33,15 @@ struct scan_job {
 void qmgr_arrived(struct qmgr *qm, struct sv id, enum queue_name from, bool announced)
 {
 	struct list *l = from == QUEUE_DIR_INCOMING ? &qm->fresh : &qm->old;
-	if (!queue_id_valid(id) || htab_get(&qm->messages, id))
+	if (!queue_id_valid(id))
 		return;
+	struct message *m = htab_get(&qm->messages, id);
+	if (m) {
+		/* a held mail that was released just now, while its last stay here is being
+		 * finished */
+		m->again |= from == QUEUE_DIR_INCOMING;
+		return;
+	}
 	if (l->count >= QMGR_ARRIVALS_MAX) {
 		qm->rescan = true;
 		return;
