@@ -8,7 +8,8 @@
 #include "lib/sys/sys.h"
 #include "local/local.h"
 
-#define LOOP_MAX 1000 /* Delivered-To fields looked at */
+#define LOOP_INLINE (32 * 1024)
+#define LOOP_MAX    1000 /* Delivered-To fields looked at */
 
 int local_loop_parse(struct sv head, struct arena *a, struct local_loop *out)
 {
@@ -69,7 +70,11 @@ int local_loop_read(const struct deliver_request *rq, struct local_loop *out, st
 	if (rq->content_size < j.size)
 		j.size = (size_t)rq->content_size;
 	j.text = mem_alloc(j.size + 1);
-	fiber_offload(FIBER_POOL_DURABLE, read_run, &j);
+	/* a small mail has just been written and is in memory: not worth a thread */
+	if (j.size <= LOOP_INLINE)
+		read_run(&j);
+	else
+		fiber_offload(FIBER_POOL_DURABLE, read_run, &j);
 	int rc = j.rc;
 	if (rc < 0)
 		err_sys(e, j.saved, "read of the queue file");

@@ -174,10 +174,14 @@ int local_forward_read(const char *path, uid_t uid, struct buf *text, struct err
 	return rc;
 }
 
+#define FORWARD_PATHS_MAX 8
+
 struct forward_job {
-	const char *path;
+	const char *paths[FORWARD_PATHS_MAX];
+	size_t n;
 	uid_t uid;
 	struct buf *text;
+	size_t which;
 	int rc;
 	struct err err;
 };
@@ -185,12 +189,14 @@ struct forward_job {
 static void forward_run(void *rec)
 {
 	struct forward_job *j = rec;
-	j->rc = local_forward_read(j->path, j->uid, j->text, &j->err);
+	for (j->which = 0; j->which < j->n && j->rc == 0; j->which++)
+		j->rc = local_forward_read(j->paths[j->which], j->uid, j->text, &j->err);
 }
 
-/* The first file of forward_path that exists. 1 with text and name, 0, -1. */
-static int find_forward(const struct local_rcpt *r, const struct clnt_auth_identity *who,
-        struct buf *text, const char **name, struct err *e)
+/* forward_path expanded, without doubles: one that differs by the extension only is the same without it.
+ * 0, or -1 with E. */
+static int forward_paths(const struct local_rcpt *r, const struct clnt_auth_identity *who,
+        struct forward_job *j, struct err *e)
 {
 	struct sv list = sv_z(r->local->params.forward_path);
 	while (!sv_empty(list)) {
@@ -198,21 +204,39 @@ static int find_forward(const struct local_rcpt *r, const struct clnt_auth_ident
 		struct buf path;
 		buf_init(&path, 4000);
 		int rc = sv_empty(word) ? 0 : local_forward_path(r, who, word, &path, e);
-		if (rc == 1 && path.len > 0) {
-			*name = arena_strdup(r->rq->arena, buf_sv(&path));
-			struct forward_job j = {
-				.path = buf_z(&path), .uid = who->uid, .text = text
-			};
-			fiber_offload(FIBER_POOL_LOOKUP, forward_run, &j);
-			rc = j.rc;
-			if (rc < 0)
-				*e = j.err;
+		bool known = path.len == 0;
+		for (size_t i = 0; i < j->n; i++)
+			known |= sv_eqz(buf_sv(&path), j->paths[i]);
+		if (rc == 1 && !known && j->n == FORWARD_PATHS_MAX)
+			rc = err_set(e, ERR_CONFIG, "forward_path: more than %d files",
+			        FORWARD_PATHS_MAX);
+		if (rc == 1 && !known) {
+			j->paths[j->n] = arena_strdup(r->rq->arena, buf_sv(&path));
+			rc = j->paths[j->n++]
+			             ? 1
+			             : err_set(e, ERR_TEMP, "out of memory for forward_path");
 		}
 		buf_free(&path);
-		if (rc != 0)
-			return rc;
+		if (rc < 0)
+			return -1;
 	}
 	return 0;
+}
+
+/* The first file of forward_path that exists. 1 with text and name, 0, -1. */
+static int find_forward(const struct local_rcpt *r, const struct clnt_auth_identity *who,
+        struct buf *text, const char **name, struct err *e)
+{
+	struct forward_job j = { .uid = who->uid, .text = text };
+	if (forward_paths(r, who, &j, e) < 0)
+		return -1;
+	if (j.n > 0)
+		fiber_offload(FIBER_POOL_LOOKUP, forward_run, &j);
+	if (j.rc < 0)
+		*e = j.err;
+	if (j.rc == 1)
+		*name = j.paths[j.which - 1];
+	return j.rc;
 }
 
 /* 1 there is a .forward that says something else than "keep it", and X tells what; 0; -1 with E. */

@@ -1,4 +1,5 @@
 /* local: mail for users of this instance: aliases, .forward, mailboxes. See README. */
+#include "lib/fiber/fiber.h"
 #include "lib/server/server.h"
 #include "lib/sys/jail.h"
 #include "local/local.h"
@@ -37,6 +38,8 @@ static int post_jail(struct server *s, struct err *e)
 {
 	struct local *l = server_state(s);
 	(void)e;
+	/* threads here wait for the disk, not for a processor: syncs of many mails go together */
+	fiber_pool_size(FIBER_POOL_DURABLE, 16);
 	l->env.proxymap = server_pool(s, l->core.proxymap_service_name, 4);
 	l->auth = server_pool(s, "auth", 8);
 	l->cleanup = server_pool(s, l->core.cleanup_service_name, 20);
