@@ -118,9 +118,13 @@ static void test_report_and_site(void **state)
 	size_t n = fread(text, 1, sizeof(text) - 1, f);
 	text[n] = '\0';
 	assert_int_equal(fclose(f), 0);
-	assert_non_null(strstr(text, "worker open tests/unit/sys/test_fault.c:"));
-	const char *fired = strstr(text, "FIRED EIO worker rename tests/unit/sys/test_fault.c:");
+	/* a compiler cache may have made the path relative to the build folder */
+	const char *opened = strstr(text, "worker open ");
+	assert_non_null(opened);
+	assert_non_null(strstr(opened, "tests/unit/sys/test_fault.c:"));
+	const char *fired = strstr(text, "FIRED EIO worker rename ");
 	assert_non_null(fired);
+	assert_non_null(strstr(fired, "tests/unit/sys/test_fault.c:"));
 	assert_non_null(strstr(fired, "/done\n"));
 	/* "worker write FILE:LINE PATH" */
 	const char *w = strstr(text, "worker write ");
