@@ -315,8 +315,8 @@ static int box_write(struct store_index *ix, MDB_txn *txn, void *arg)
 	struct index_key key = index_key_box(b->g);
 	int rc = 0;
 	if (b->had_validity != 0 && b->had_validity != b->uidvalidity) {
-		struct index_key sizes = index_key_mail(INDEX_SIZE, b->g, 0),
-		                 parts = index_key_mail(INDEX_CACHE, b->g, 0);
+		struct index_key sizes = index_key_mail(INDEX_SIZE, b->g, 0, 0),
+		                 parts = index_key_mail(INDEX_CACHE, b->g, 0, 0);
 		sizes.len -= 4;
 		parts.len -= 4;
 		rc = del_prefix(ix, txn, &sizes);
@@ -354,7 +354,8 @@ static int sizes_read(struct store_index *ix, MDB_txn *txn, void *arg)
 {
 	struct many_arg *m = arg;
 	for (size_t i = 0; i < m->n; i++) {
-		struct index_key key = index_key_mail(INDEX_SIZE, m->g, m->sizes[i].uid);
+		struct index_key key =
+		        index_key_mail(INDEX_SIZE, m->g, m->sizes[i].uid, m->sizes[i].tag);
 		struct sv payload;
 		int rc = get(ix, txn, &key, &payload);
 		if (rc)
@@ -371,7 +372,8 @@ static int sizes_write(struct store_index *ix, MDB_txn *txn, void *arg)
 	struct many_arg *m = arg;
 	int rc = 0;
 	for (size_t i = 0; i < m->n && rc == 0; i++) {
-		struct index_key key = index_key_mail(INDEX_SIZE, m->g, m->sizes[i].uid);
+		struct index_key key =
+		        index_key_mail(INDEX_SIZE, m->g, m->sizes[i].uid, m->sizes[i].tag);
 		rc = put_numbers(ix, txn, &key, m->sizes[i].size, m->sizes[i].vsize);
 	}
 	return rc;
@@ -399,7 +401,8 @@ static int parts_read(struct store_index *ix, MDB_txn *txn, void *arg)
 {
 	struct many_arg *m = arg;
 	for (size_t i = 0; i < m->n; i++) {
-		struct index_key key = index_key_cache(m->g, m->parts[i].uid, m->parts[i].field);
+		struct index_key key =
+		        index_key_cache(m->g, m->parts[i].uid, m->parts[i].tag, m->parts[i].field);
 		struct sv payload;
 		int rc = get(ix, txn, &key, &payload);
 		if (rc)
@@ -414,7 +417,8 @@ static int parts_write(struct store_index *ix, MDB_txn *txn, void *arg)
 	struct many_arg *m = arg;
 	int rc = 0;
 	for (size_t i = 0; i < m->n && rc == 0; i++) {
-		struct index_key key = index_key_cache(m->g, m->parts[i].uid, m->parts[i].field);
+		struct index_key key =
+		        index_key_cache(m->g, m->parts[i].uid, m->parts[i].tag, m->parts[i].field);
 		rc = put(ix, txn, &key, m->parts[i].value);
 	}
 	return rc;
@@ -494,8 +498,8 @@ static int expunged_write(struct store_index *ix, MDB_txn *txn, void *arg)
 		        ix, txn, &key, (uint64_t)(t->now + INDEX_TOMB_S), t->tombs[i].size);
 	}
 	for (size_t i = 0; i < t->nuids && rc == 0; i++) {
-		struct index_key size = index_key_mail(INDEX_SIZE, t->g, t->uids[i]);
-		struct index_key part = index_key_mail(INDEX_CACHE, t->g, t->uids[i]);
+		struct index_key size = index_key_mail(INDEX_SIZE, t->g, t->uids[i], 0);
+		struct index_key part = index_key_mail(INDEX_CACHE, t->g, t->uids[i], 0);
 		rc = del_prefix(ix, txn, &size);
 		if (rc == 0)
 			rc = del_prefix(ix, txn, &part);

@@ -38,6 +38,7 @@ int index_box_check(struct store_index *ix, const struct index_guid *g, uint32_t
 
 struct index_size {
 	uint32_t uid;
+	uint64_t tag; /* index_tag() of the mail's base name */
 	uint64_t size, vsize; /* get: 0 when not known */
 };
 
@@ -46,6 +47,7 @@ int index_sizes_put(struct store_index *ix, const struct index_guid *g, const st
 
 struct index_part {
 	uint32_t uid;
+	uint64_t tag;
 	unsigned field;
 	struct sv value; /* get: in ARENA, .p NULL when absent */
 };

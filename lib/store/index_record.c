@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "lib/base/hash.h"
 #include "lib/base/num.h"
 
 int index_guid_parse(struct sv hex, struct index_guid *out)
@@ -38,17 +39,26 @@ struct index_key index_key_box(const struct index_guid *g)
 	return start(INDEX_BOX, g);
 }
 
-struct index_key index_key_mail(enum index_kind kind, const struct index_guid *g, uint32_t uid)
+uint64_t index_tag(struct sv base)
+{
+	struct hash_seed fixed = { 3, 4 }; /* the same in every process */
+	return hash_sip(fixed, base.p, base.len);
+}
+
+struct index_key index_key_mail(
+        enum index_kind kind, const struct index_guid *g, uint32_t uid, uint64_t tag)
 {
 	struct index_key k = start(kind, g);
+	k.tag = tag;
 	for (int shift = 24; shift >= 0; shift -= 8)
 		k.octets[k.len++] = (unsigned char)(uid >> shift);
 	return k;
 }
 
-struct index_key index_key_cache(const struct index_guid *g, uint32_t uid, unsigned field)
+struct index_key index_key_cache(
+        const struct index_guid *g, uint32_t uid, uint64_t tag, unsigned field)
 {
-	struct index_key k = index_key_mail(INDEX_CACHE, g, uid);
+	struct index_key k = index_key_mail(INDEX_CACHE, g, uid, tag);
 	k.octets[k.len++] = (unsigned char)field;
 	return k;
 }
@@ -60,7 +70,10 @@ struct index_key index_key_tomb(const struct index_guid *delivery_key)
 
 static uint32_t checksum(const struct index_key *key, struct sv payload)
 {
-	return num_crc32c(num_crc32c(0, key->octets, key->len), payload.p, payload.len);
+	unsigned char tag[8];
+	num_put_le64(tag, key->tag);
+	uint32_t crc = num_crc32c(num_crc32c(0, key->octets, key->len), tag, sizeof(tag));
+	return num_crc32c(crc, payload.p, payload.len);
 }
 
 int index_value_seal(struct buf *out, const struct index_key *key, struct sv payload)

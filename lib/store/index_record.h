@@ -7,7 +7,7 @@
  *
  * Key:   kind (1 octet), GUID of the mailbox (16), then UID (4, big-endian: keys ascend with UIDs) and,
  *        for cached parts, the field (1). Tombstones: kind, delivery key (16). Meta: kind alone.
- * Value: CRC-32C of key and payload (4, little-endian), payload.
+ * Value: CRC-32C of key, tag and payload (4, little-endian), payload.
  */
 #ifndef STORE_INDEX_RECORD_H
 #define STORE_INDEX_RECORD_H
@@ -29,6 +29,7 @@ enum index_kind {
 struct index_key {
 	unsigned char octets[INDEX_KEY_MAX];
 	size_t len;
+	uint64_t tag; /* of the mail's base name, 0 for others: not in the key, but in the checksum */
 };
 
 struct index_guid {
@@ -40,8 +41,12 @@ MUST_USE int index_guid_parse(struct sv hex, struct index_guid *out);
 
 struct index_key index_key_meta(void);
 struct index_key index_key_box(const struct index_guid *g);
-struct index_key index_key_mail(enum index_kind kind, const struct index_guid *g, uint32_t uid);
-struct index_key index_key_cache(const struct index_guid *g, uint32_t uid, unsigned field);
+/* TAG tells the mail from another one with the same UID (a copied folder has the same GUID). */
+struct index_key index_key_mail(
+	enum index_kind kind, const struct index_guid *g, uint32_t uid, uint64_t tag);
+struct index_key index_key_cache(const struct index_guid *g, uint32_t uid, uint64_t tag, unsigned field);
+/* Tag of a base name. */
+uint64_t index_tag(struct sv base);
 struct index_key index_key_tomb(const struct index_guid *delivery_key);
 
 /* Append the value of PAYLOAD under KEY. 0, or -1 at the ceiling. */

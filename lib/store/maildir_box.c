@@ -169,8 +169,11 @@ void maildir_box_recall(struct maildir_box *b, const uint32_t *uids, size_t n)
 	if (!b->index || n == 0 || index_guid_parse(sv_z(b->list.h.guid), &g) < 0)
 		return;
 	struct index_size *v = mem_array(n, sizeof(*v));
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
+		const struct box_rec *r = maildir_box_find(b, uids[i]);
 		v[i].uid = uids[i];
+		v[i].tag = r ? index_tag(sv_z(r->base)) : 0;
+	}
 	if (index_sizes_get(b->index, &g, v, n) == 1)
 		for (size_t i = 0; i < n; i++) {
 			struct box_rec *r = v[i].vsize ? maildir_box_find(b, v[i].uid) : NULL;
@@ -190,7 +193,8 @@ void maildir_box_learned(struct maildir_box *b, const struct box_rec *r)
 		b->learned = mem_array(LEARN_MAX, sizeof(*b->learned));
 	if (b->nlearned == LEARN_MAX)
 		maildir_box_flush(b);
-	b->learned[b->nlearned++] = (struct index_size){ r->uid, r->size, r->vsize };
+	b->learned[b->nlearned++] =
+	        (struct index_size){ r->uid, index_tag(sv_z(r->base)), r->size, r->vsize };
 }
 
 void maildir_box_flush(struct maildir_box *b)

@@ -33,9 +33,12 @@ static size_t parts_of(const struct store_box *b, const struct store_cache_item 
 	for (size_t i = 0; i < n; i++) {
 		if (items[i].index >= b->n || (write && items[i].value.len > STORE_CACHE_VALUE_MAX))
 			continue;
+		const struct box_rec *r = maildir_box_find(b->table, b->v[items[i].index].uid);
+		if (!r)
+			continue;
 		of[used] = i;
-		parts[used++] = (struct index_part){ b->v[items[i].index].uid, items[i].field,
-			items[i].value };
+		parts[used++] = (struct index_part){ r->uid, index_tag(sv_z(r->base)),
+			items[i].field, items[i].value };
 	}
 	return used;
 }

@@ -11,7 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (index_guid_parse(sv_upto(in, 32), &g) < 0)
 		memset(&g, size ? data[0] : 0, sizeof(g));
 	struct index_key keys[] = { index_key_meta(), index_key_box(&g), index_key_tomb(&g),
-		index_key_mail(INDEX_SIZE, &g, (uint32_t)size), index_key_cache(&g, 1, 2) };
+		index_key_mail(INDEX_SIZE, &g, (uint32_t)size, 7), index_key_cache(&g, 1, 7, 2) };
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
 		uint64_t a, b;
 		if (index_value_open(&keys[i], in, &payload) == 1 && payload.len + 4 != size)

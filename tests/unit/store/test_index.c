@@ -20,17 +20,17 @@ static void fill(struct store_index *ix)
 	struct index_guid g = guid();
 	uint32_t next = 10;
 	assert_int_equal(index_box_check(ix, &g, 7, &next), 1);
-	struct index_size s = { 3, 100, 110 };
+	struct index_size s = { 3, 1, 100, 110 };
 	assert_int_equal(index_sizes_put(ix, &g, &s, 1), 1);
-	struct index_part p = { 3, 1, SV("envelope") };
+	struct index_part p = { 3, 1, 1, SV("envelope") };
 	assert_int_equal(index_cache_put(ix, &g, &p, 1), 1);
 }
 
 static bool is_filled(struct store_index *ix)
 {
 	struct index_guid g = guid();
-	struct index_size s = { .uid = 3 };
-	struct index_part p = { .uid = 3, .field = 1 };
+	struct index_size s = { .uid = 3, .tag = 1 };
+	struct index_part p = { .uid = 3, .tag = 1, .field = 1 };
 	struct arena a;
 	arena_init(&a, 10000);
 	bool is = index_sizes_get(ix, &g, &s, 1) == 1 && s.vsize == 110 &&
@@ -44,8 +44,8 @@ static void test_records(void **state)
 {
 	(void)state;
 	struct index_guid g = guid();
-	struct index_key a = index_key_mail(INDEX_SIZE, &g, 1),
-	                 b = index_key_mail(INDEX_SIZE, &g, 256);
+	struct index_key a = index_key_mail(INDEX_SIZE, &g, 1, 9),
+	                 b = index_key_mail(INDEX_SIZE, &g, 256, 9);
 	assert_true(memcmp(a.octets, b.octets, a.len) < 0); /* ascend with UIDs */
 	struct buf v;
 	buf_init(&v, 100);
@@ -54,6 +54,8 @@ static void test_records(void **state)
 	assert_int_equal(index_value_open(&a, buf_sv(&v), &out), 1);
 	t_assert_sv(out, "payload");
 	assert_int_equal(index_value_open(&b, buf_sv(&v), &out), -1); /* of another key */
+	struct index_key other = index_key_mail(INDEX_SIZE, &g, 1, 8);
+	assert_int_equal(index_value_open(&other, buf_sv(&v), &out), -1); /* of another mail */
 	for (size_t i = 0; i < v.len; i++) {
 		v.p[i] = (char)(v.p[i] ^ 1);
 		assert_int_equal(index_value_open(&a, buf_sv(&v), &out), -1);
@@ -117,7 +119,7 @@ static void test_grow(void **state)
 	char *big = mem_alloc(len);
 	fill(ix);
 	for (uint32_t uid = 10; uid < 410; uid++) {
-		struct index_part p = { uid, 2, sv_n(big, len) };
+		struct index_part p = { uid, 1, 2, sv_n(big, len) };
 		assert_int_equal(index_cache_put(ix, &g, &p, 1), 1);
 	}
 	assert_true(is_filled(ix));
@@ -189,7 +191,7 @@ static void test_two(void **state)
 	uint32_t base = pid == 0 ? 1000 : 2000;
 	bool good = true;
 	for (uint32_t i = 0; i < 50; i++) {
-		struct index_size s = { base + i, i, i + 1 };
+		struct index_size s = { base + i, 0, i, i + 1 };
 		good &= index_sizes_put(ix, &g, &s, 1) == 1;
 	}
 	if (pid == 0)
