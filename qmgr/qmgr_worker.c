@@ -291,16 +291,19 @@ static bool broke_off(struct worker *w, struct entry *en, struct arena *a, struc
 	struct message *m = en->msg;
 	*n += take_finished(w, en, a, o + *n);
 	disconnect(w);
-	if (!en->first || qm->stopping)
+	if (!en->first)
+		return false;
+	/* also when stopping: the marker of a clean stop tells the next qmgr of this doubt */
+	m->suspect = true;
+	if (qm->suspect_before_us <= m->mail.h.arrival_us)
+		qm->suspect_before_us = m->mail.h.arrival_us + 1;
+	if (qm->stopping)
 		return false;
 	log_warn("%s: delivery agent %s: %s%s", m->id, w->transport->name, e->text,
 	        en->retried ? "" : "; asking another one");
 	if (en->retried)
 		return false;
 	en->retried = true;
-	m->suspect = true;
-	if (qm->suspect_before_us <= m->mail.h.arrival_us)
-		qm->suspect_before_us = m->mail.h.arrival_us + 1;
 	return true;
 }
 
@@ -344,15 +347,15 @@ static void deliver(struct worker *w, struct entry *en)
 
 	arena_init(&a, 16u << 20);
 	int rc = talk(w, en, &a, &res, o, &n, reason);
+	/* the message lives as long as the entry holds a recipient: what it holds comes last */
+	if (n > 0)
+		message_outcomes(m, o, n);
 	if (rc != 1 && w->qm->stopping) {
-		/* the mail stays in active/ with its done-log: the next qmgr goes on with it */
+		/* the rest stays as it is in active/: the next qmgr goes on with it */
 		arena_free(&a);
 		free(o);
 		return;
 	}
-	/* the message lives as long as the entry holds a recipient: what it holds comes last */
-	if (n > 0)
-		message_outcomes(m, o, n);
 	entry_end(w, en,
 	        rc != 1               ? SCHED_NEUTRAL
 	        : res.suspend.len > 0 ? SCHED_BAD

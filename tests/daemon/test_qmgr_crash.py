@@ -116,6 +116,23 @@ class Crash(unittest.TestCase):
             self.assertEqual(len([1 for _, r, _ in w.asked(qid) if r == ["ok@local.test"]]), 1)
             wait_for("done-logs are gone", lambda: self.done_logs(w) == [])
 
+    def test_agent_breaks_off_during_a_stop(self):
+        with QueueWorld(self) as w:
+            w.agent("local")
+            w.start()
+            w.restart("stop")  # from here on a marker of a clean stop
+            qid = w.mail("", ["late@local.test", "cut@local.test"])
+            w.arrived(qid)
+            wait_for("both are asked for", lambda: len(w.asked(qid)) == 2)
+            w.m.stop()
+            w.release.set()
+            w.m.wait()
+            w.m.control.close()
+            w.start()
+            wait_for("file is gone", lambda: w.where(qid) == [])
+            self.assertEqual([r for _, r, _ in w.asked(qid)[2:]], [["cut@local.test"]])
+            self.assertEqual([fl & SUSPECT for _, _, fl in w.asked(qid)[2:]], [SUSPECT])
+
     def test_many_kills(self):
         with QueueWorld(self) as w:
             w.agent("local")

@@ -9,8 +9,8 @@
 
 Recipients go to the transport that the domain's first label names ("x@local.test" -> local). What becomes of
 one is in its local part: ok, bounce, defer, crash (the agent breaks off), done (writes the done-log, then
-breaks off), once (breaks off at the first request only), hang (until w.release is set), dead (the
-whole destination fails).
+breaks off), once (breaks off at the first request only), hang (until w.release is set), late and cut (hang,
+then break off the first time, with and without a line in the done-log), dead (the whole destination fails).
 """
 import os, socket, stat, struct, subprocess, threading, time
 
@@ -153,11 +153,13 @@ class QueueWorld:
         statuses, suspend = [], b""
         for r, offset, fresh in zip(rcpts, x[16], first):
             what = r.split("@")[0].split("-")[0]
-            if what == "hang":
+            if what in ("hang", "late", "cut"):
                 self.release.wait(60)
+            if what == "late" and fresh:
+                os.write(conn.done_log, done_record(qid, x[3], offset, DELIVERED))
             if what == "done" and fresh:
                 os.write(conn.done_log, done_record(qid, x[3], offset, DELIVERED))
-            if what == "crash" or (what in ("once", "done") and fresh):
+            if what == "crash" or (what in ("once", "done", "late", "cut") and fresh):
                 return False
             if what == "dead":
                 suspend = b"4.4.1 connect to it: timed out"
