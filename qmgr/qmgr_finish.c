@@ -25,7 +25,9 @@ struct away_job {
 	bool sync;
 	bool set_warned;
 	int64_t retry_at_s; /* 0: leave the file's times */
-	int rc;             /* 1, 0 the file is gone, -1 */
+	enum queue_name found; /* where its file was */
+	bool gone;             /* its file is nowhere */
+	int rc;                /* 1, 0 no longer in active/, -1 */
 	struct err e;
 };
 
@@ -36,15 +38,19 @@ struct remove_job {
 	size_t n;
 };
 
-/* Write the marks into the file, wherever the admin has put it meanwhile. 1, 0 gone, -1. */
+/* Write the marks into the file, wherever the admin has put it meanwhile: held, perhaps released again.
+ * 1, 0 gone, -1. */
 static int put_marks(struct away_job *j, int *fd_out)
 {
+	static const enum queue_name places[] = { QUEUE_DIR_ACTIVE, QUEUE_DIR_HOLD, QUEUE_DIR_DEFERRED };
 	struct message *m = j->m;
 	struct queue *q = &m->qm->q;
-	int fd;
-	int rc = queue_open_mail(q, QUEUE_DIR_ACTIVE, sv_z(m->id), O_RDWR, &fd, &j->e);
-	if (rc == 0)
-		rc = queue_open_mail(q, QUEUE_DIR_HOLD, sv_z(m->id), O_RDWR, &fd, &j->e);
+	int fd = -1, rc = 0;
+	for (size_t i = 0; i < ARRAY_LEN(places) && rc == 0; i++) {
+		j->found = places[i];
+		rc = queue_open_mail(q, places[i], sv_z(m->id), O_RDWR, &fd, &j->e);
+	}
+	j->gone = rc == 0;
 	if (rc != 1)
 		return rc;
 	for (size_t i = 0; i < m->nmarks && rc == 1; i++)
@@ -80,12 +86,24 @@ int message_write_marks(struct message *m, bool sync, struct err *e)
 	return 0;
 }
 
+/* The admin has deleted or requeued the mail: what bounce wrote down about it since is of no use. */
+static void drop_logs(struct message *m)
+{
+	static const enum queue_name logs[] = { QUEUE_DIR_BOUNCE, QUEUE_DIR_DEFER, QUEUE_DIR_TRACE };
+	struct err e;
+	for (size_t i = 0; i < ARRAY_LEN(logs); i++)
+		if (queue_remove(&m->qm->q, logs[i], sv_z(m->id), &e) < 0)
+			log_warn("%s: %s", m->id, e.text);
+}
+
 static void away(void *rec)
 {
 	struct away_job *j = rec;
 	struct message *m = j->m;
 	int fd;
 	j->rc = put_marks(j, &fd);
+	if (j->gone)
+		drop_logs(m);
 	if (j->rc != 1)
 		return;
 	if (j->set_warned && sys_fchmod(fd, 0700) < 0)
@@ -97,7 +115,9 @@ static void away(void *rec)
 			log_warn("%s: cannot set the time of its next delivery attempt: %m", m->id);
 	}
 	sys_close(fd);
-	j->rc = queue_move(&m->qm->q, QUEUE_DIR_ACTIVE, j->to, sv_z(m->id), &j->e);
+	j->rc = j->found == QUEUE_DIR_ACTIVE
+	                ? queue_move(&m->qm->q, QUEUE_DIR_ACTIVE, j->to, sv_z(m->id), &j->e)
+	                : 0;
 }
 
 static void remove_files(void *rec)
