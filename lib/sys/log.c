@@ -19,6 +19,7 @@
 
 static struct {
 	char tag[128];
+	char program[64];
 	char host[128];
 	pid_t pid; /* a system call less a line; who forks without exec calls log_init() again */
 	int fd;    /* datagrams to postlogd, or -1 */
@@ -30,11 +31,12 @@ static struct {
 	size_t sent;
 	unsigned lost;
 	pthread_mutex_t lock;
-} the_log = { .tag = "merpati", .host = "localhost", .fd = -1, .waiting = { .max = LOG_KEEP },
+} the_log = { .tag = "merpati", .program = "merpati", .host = "localhost", .fd = -1, .waiting = { .max = LOG_KEEP },
 	.lock = PTHREAD_MUTEX_INITIALIZER };
 
 void log_init(const char *tag)
 {
+	the_log.program[0] = '\0';
 	log_set_tag(tag);
 	the_log.pid = getpid();
 	if (gethostname(the_log.host, sizeof(the_log.host) - 1) < 0)
@@ -48,13 +50,16 @@ void log_init(const char *tag)
 
 void log_set_tag(const char *tag)
 {
+	const char *slash = strrchr(tag, '/');
 	snprintf(the_log.tag, sizeof(the_log.tag), "%s", tag);
+	/* "dovecot" on the lines of imapd does not make another program of it */
+	if (slash || !the_log.program[0])
+		snprintf(the_log.program, sizeof(the_log.program), "%s", slash ? slash + 1 : tag);
 }
 
 const char *log_program(void)
 {
-	const char *slash = strrchr(the_log.tag, '/');
-	return slash ? slash + 1 : the_log.tag;
+	return the_log.program;
 }
 
 void log_to_fd(int fd)

@@ -17,7 +17,7 @@
 /* TAG is "merpati/smtpd"; copied. */
 void log_init(const char *tag);
 void log_set_tag(const char *tag);
-/* The part of the tag after its last '/': "smtpd". */
+/* The part after the last '/' of the last tag that had one: "smtpd". */
 const char *log_program(void);
 /* Send lines to postlogd through FD (datagrams); the log owns FD from now on. -1 returns to stderr. */
 void log_to_fd(int fd);

@@ -127,6 +127,9 @@ static int conditional(scmp_filter_ctx ctx, unsigned allow)
 	rc |= ALLOW_IF(prlimit64, 1, is(2, 0));
 	rc |= ALLOW_IF(kill, 1, is(0, self));
 	rc |= ALLOW_IF(tgkill, 1, is(0, self));
+	/* "is the process alive that a lock file names?": no signal is sent */
+	if (allow & JAIL_WRITE_FILES)
+		rc |= ALLOW_IF(kill, 1, is(1, 0));
 	if (!(allow & JAIL_WRITE_FILES)) {
 		rc |= ALLOW_IF(ioctl, 1, is(1, 0x5421)); /* FIONBIO */
 		rc |= ALLOW_IF(ioctl, 1, is(1, 0x5451)); /* FIOCLEX */
