@@ -137,6 +137,21 @@ class Local(unittest.TestCase):
         self.assertEqual(headers(path, "X-Original-To"), ["nobody.here" + AT])
         self.assertEqual(headers(path, "Delivered-To")[0], "anna+nobody.here" + AT)
 
+    def test_directory_away(self):
+        # the alias is known, the user cannot be asked for: wait, never "unknown user"
+        self.aliases("later: anna\n")
+        m = self.m.start()
+        users = os.path.join(m.conf, "users")
+        os.rename(users, users + ".away")
+        os.mkdir(users)
+        m.send("bob@elsewhere.example", ["later" + AT])
+        m.wait_log(r"to=<anna@example.test>,.*dsn=4.3.0, status=deferred \(user directory unavailable")
+        os.rmdir(users)
+        os.rename(users + ".away", users)
+        m.wait("a deferred mail", lambda: m.queue("deferred"))
+        m.merpati("flush")
+        m.wait_mails("anna", 1)
+
     def test_forward(self):
         self.forward("anna", "# comment\n\\anna, bob\ncora@example.test\n")
         self.forward("bob", "")
