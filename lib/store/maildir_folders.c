@@ -8,7 +8,10 @@
 
 #include "lib/store/account.h"
 #include "lib/store/dotlock.h"
+#include "lib/store/index.h"
+#include "lib/store/maildir_name.h"
 #include "lib/store/subscriptions.h"
+#include "lib/sys/clock.h"
 #include "lib/sys/log.h"
 #include "lib/sys/rand.h"
 #include "lib/sys/sys.h"
@@ -16,6 +19,7 @@
 #define RENAME_FILE "merpati.rename"
 #define TRASH       "..merpati-deleted."
 #define SUBS        "subscriptions"
+#define BURY_MAX    100000 /* delivery keys of a deleted folder that are remembered */
 
 /* --- the folders on disk -------------------------------------------------- */
 
@@ -301,6 +305,48 @@ int maildir_folder_create(const struct folders *f, const struct folder_dir *dir,
 	return rc;
 }
 
+/* Delivery keys in the names of directory SUB of the folder into TOMBS. */
+static void collect_keys(int root, const struct folder_dir *dir, const char *sub, struct buf *tombs)
+{
+	char path[sizeof(dir->z) + 8];
+	(void)snprintf(path, sizeof(path), "%s/%s", dir->z, sub);
+	int fd = sys_openat(root, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	if (!d) {
+		if (fd >= 0)
+			sys_close(fd);
+		return;
+	}
+	struct dirent *de;
+	while ((de = readdir(d)) != NULL) {
+		struct maildir_name n;
+		struct index_tomb t = { .size = 0 };
+		if (maildir_name_parse(sv_z(de->d_name), &n) != 1 || sv_empty(n.key))
+			continue;
+		t.size = n.size;
+		(void)snprintf(t.key.hex, sizeof(t.key.hex), "%.*s", SV_ARG(n.key));
+		(void)buf_put(tombs, &t, sizeof(t));
+	}
+	(void)closedir(d);
+}
+
+/* The mail of a folder is about to go: its delivery keys are remembered, as EXPUNGE does. */
+static void bury(const struct folders *f, int root, const struct folder_dir *dir)
+{
+	if (!f->index)
+		return;
+	struct buf tombs;
+	buf_init(&tombs, BURY_MAX * sizeof(struct index_tomb));
+	collect_keys(root, dir, "new", &tombs);
+	collect_keys(root, dir, "cur", &tombs);
+	if (tombs.len > 0) {
+		struct index_guid none = { { 0 } };
+		(void)index_expunged(f->index, &none, NULL, 0, (const void *)tombs.p,
+		        tombs.len / sizeof(struct index_tomb), clock_wall_s());
+	}
+	buf_free(&tombs);
+}
+
 /* Remove what is below directory NAME of DIR; DEPTH bounds the walk (a folder is two levels deep). */
 static void remove_tree(int dir, const char *name, int depth)
 {
@@ -343,6 +389,7 @@ int maildir_folder_delete(const struct folders *f, const struct folder_dir *dir,
 	rc = is_folder(root, f->path, dir->z, e);
 	if (rc == 1) {
 		char trash[64];
+		bury(f, root, dir);
 		(void)snprintf(trash, sizeof(trash), TRASH "%016" PRIx64, rand_u64());
 		if (sys_renameat(root, dir->z, root, trash) < 0)
 			rc = err_sys(e, errno, "rename %s/%s", f->path, dir->z);

@@ -21,10 +21,13 @@ struct folder_list {
 	size_t n, cap;
 };
 
+struct store_index;
+
 struct folders {
 	const char *path; /* of the Maildir */
 	uid_t uid;
 	int64_t lock_timeout_ms;
+	struct store_index *index; /* NULL: none */
 };
 
 MUST_USE int maildir_folders_list(const struct folders *f, struct folder_list *out, struct err *e);

@@ -29,7 +29,7 @@ static void run_job(void *rec)
 static int run(struct store_account *a, struct folders_job *j, struct err *e)
 {
 	j->account = a;
-	j->folders = (struct folders){ a->path, a->uid, a->store->lock_timeout_ms };
+	j->folders = (struct folders){ a->path, a->uid, a->store->lock_timeout_ms, a->index };
 	if (account_enter(a, e) < 0)
 		return -1;
 	fiber_offload(FIBER_POOL_DURABLE, run_job, j);

@@ -324,6 +324,9 @@ static void deliver_fiber(void *arg)
 	WANT(store_box_copy(b, &zero, 1, store_mailbox(SV("Arch.2026")), true, &w.arena, &c, &e) ==
 	        1);
 	WANT(store_deliver(w.a, store_inbox(), &d, &how, &e) == 1 && how == STORE_DELIVERED_BEFORE);
+	/* deleted with its folder: still remembered */
+	WANT(store_delete(w.a, store_mailbox(SV("Arch.2026")), &e) == 1);
+	WANT(store_deliver(w.a, store_inbox(), &d, &how, &e) == 1 && how == STORE_DELIVERED_BEFORE);
 	/* a copy whose size does not fit does not count */
 	d.size = 18;
 	WANT(store_deliver(w.a, store_inbox(), &d, &how, &e) == 1 && how == STORE_DELIVERED_NEW);
