@@ -17,13 +17,7 @@
 #ifdef MERPATI_SANITIZED
 #include <sanitizer/lsan_interface.h>
 
-/* Berkeley DB keeps offsets in the place of pointers: what it holds looks lost. */
-const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void)
-{
-	return "leak:libdb-5\n";
-}
-
+/* What is suppressed stands where it comes from: lib/map/type_db.c. */
 const char *__lsan_default_options(void);
 const char *__lsan_default_options(void)
 {
