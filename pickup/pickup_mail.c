@@ -98,6 +98,9 @@ static int on_record(struct pickup_mail *m, const struct drop_record *r, struct 
 	case DROP_SENDER: return keep(m, r->data, &m->o.sender);
 	case DROP_FULL_NAME: return keep(m, r->data, &m->o.full_name);
 	case DROP_ENVID: return keep(m, r->data, &m->o.envid);
+	case DROP_ID:
+		m->o.parent_nonce = 2;
+		return keep(m, r->data, &m->o.expansion);
 	case DROP_BODY: return keep(m, r->data, &m->o.body_type);
 	case DROP_RET: m->o.ret = r->number; return 0;
 	case DROP_UTF8: m->o.smtputf8 = true; return 0;

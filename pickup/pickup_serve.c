@@ -79,6 +79,8 @@ static void begin(struct submission *s)
 	s->begun = true;
 	s->verdict = (struct msg_submit_result){ .status = STATUS_OK, .dsn = SV("2.0.0") };
 	pickup_mail_init(&s->mail, s->p, (int64_t)s->uid);
+	/* a mail whose verdict got lost comes again by maildrop/; that one looks for this one */
+	s->mail.o.flags |= CLEANUP_FLAG_NONCE_ONLY;
 	check_user(s);
 }
 

@@ -1,8 +1,8 @@
 /*
  * sendmail/sendmail_submit.c - one mail to pickup on public/submit; when nobody takes it there, to postdrop.
  *
- * A mail whose verdict got lost (pickup died) goes to postdrop too: it may then exist twice, but never not
- * at all, and the caller hears the truth: exit 0 means that a queue has it.
+ * A mail whose verdict got lost (pickup died) goes to postdrop too: it may then be queued twice, but never not
+ * at all. Both have the same DROP_ID, so the same delivery keys: a Maildir gets it once.
  */
 #include "sendmail/sendmail.h"
 
@@ -15,6 +15,7 @@
 #include "lib/fiber/fiber.h"
 #include "lib/ipc/msg.h"
 #include "lib/queue/drop_file.h"
+#include "lib/sys/rand.h"
 #include "lib/sys/sys.h"
 
 enum {
@@ -35,8 +36,13 @@ static bool needs_utf8(const struct sm_mail *m)
 
 static void build(struct buf *b, const struct sm_mail *m)
 {
+	char id[32];
+	uint64_t random = rand_u64(), more = rand_u64();
+	int n = snprintf(id, sizeof(id), "%08x%08x%08x", (unsigned)random, (unsigned)(random >> 32),
+		(unsigned)more);
 	drop_put_magic(b);
 	drop_put(b, DROP_SENDER, m->sender);
+	drop_put(b, DROP_ID, sv_n(id, (size_t)n));
 	if (m->full_name.len > 0)
 		drop_put(b, DROP_FULL_NAME, m->full_name);
 	if (m->envid.len > 0)

@@ -218,6 +218,7 @@ static void drop_envelope(struct out *w, const struct drop_record *r)
 	switch (r->type) {
 	case DROP_SENDER: record(w, 0, 'S', "sender", r->data); break;
 	case DROP_FULL_NAME: record(w, 0, 'F', "sender_fullname", r->data); break;
+	case DROP_ID: attribute(w, 0, 'A', "submission_id", r->data); break;
 	case DROP_ENVID: attribute(w, 0, 'A', "dsn_envelope_id", r->data); break;
 	case DROP_RET: attribute(w, 0, 'A', "ret_flags", sv_z(text)); break;
 	case DROP_BODY: attribute(w, 0, 'A', "encoding", r->data); break;

@@ -24,6 +24,7 @@
 enum drop_type {
 	DROP_SENDER = 'S',    /* internal form; empty for <>; mandatory, first */
 	DROP_FULL_NAME = 'F',
+	DROP_ID = 'I',        /* random, made by sendmail: the same mail by two ways has the same */
 	DROP_ENVID = 'E',     /* decoded */
 	DROP_RET = 'r',       /* u32 enum queue_ret */
 	DROP_BODY = 'B',      /* "7BIT", "8BITMIME" */

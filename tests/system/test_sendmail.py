@@ -156,6 +156,21 @@ class Sendmail(unittest.TestCase):
             for path in left:
                 os.unlink(path)
 
+    def test_the_same_mail_by_two_ways(self):
+        """sendmail did not hear the verdict and took maildrop/: the mailbox has the mail once."""
+        self.m.merpati("start"), self.m.merpati("stop")
+        self.sendmail("-f", f"bert@{DOMAIN}", "anna", "carl", text=b"Subject: once\n\nb\n")
+        (path,) = self.m.queue("maildrop")
+        with open(path, "rb") as f:
+            drop = f.read()
+        self.start()
+        self.m.wait_mails("anna", 1), self.m.wait_mails("carl", 1)
+        self.m.wait_idle()
+        self.m.run("postdrop", input=drop)
+        self.m.wait_log(r": removed", count=2)
+        self.m.wait_idle()
+        self.assertEqual((len(self.m.mails("anna")), len(self.m.mails("carl"))), (1, 1))
+
     def test_verify_and_report(self):
         self.start()
         r = self.sendmail("-bv", "-f", f"bert@{DOMAIN}", "anna", "joe@far.example.org", text=b"")
