@@ -1,8 +1,8 @@
 /*
  * sendmail/sendmail_submit.c - one mail to pickup on public/submit; when nobody takes it there, to postdrop.
  *
- * A mail whose verdict got lost (pickup died) goes to postdrop too: it may then be queued twice, but never not
- * at all. Both have the same DROP_ID, so the same delivery keys: a Maildir gets it once.
+ * A mail whose verdict got lost (pickup died) goes to postdrop too: it may then be queued twice, but never
+ * not at all. Both have the same DROP_ID, so the same delivery keys: a Maildir gets it once.
  */
 #include "sendmail/sendmail.h"
 
