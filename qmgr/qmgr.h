@@ -105,6 +105,7 @@ struct message {
 	struct list jobs;
 	struct mark *marks;
 	size_t nmarks, marks_cap;
+	bool unsynced; /* marks were written and not synced */
 	struct agent_log **logs;
 	size_t nlogs;
 };
@@ -200,6 +201,8 @@ void message_route(struct message *m, struct rcpt **rcpts, size_t n);
 /* qmgr_outcome.c */
 /* Record what became of N recipients of M and free them. May finish M: do not touch it after. */
 void message_outcomes(struct message *m, struct outcome *o, size_t n);
+/* Remember that a cell of the queue file is to be set. */
+void message_mark(struct message *m, uint64_t offset, enum queue_cell cell);
 /* Defer all recipients of a waiting or ended entry, with "4.x.y text", and free it. LOG: no agent
  * has logged them. */
 void entry_defer(struct entry *en, const char *reason, bool log);

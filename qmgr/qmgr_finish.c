@@ -22,6 +22,8 @@
 struct away_job {
 	struct message *m;
 	enum queue_name to; /* deferred or corrupt */
+	struct mark *marks;
+	size_t nmarks;
 	bool sync;
 	bool set_warned;
 	int64_t retry_at_s; /* 0: leave the file's times */
@@ -53,10 +55,10 @@ static int put_marks(struct away_job *j, int *fd_out)
 	j->gone = rc == 0;
 	if (rc != 1)
 		return rc;
-	for (size_t i = 0; i < m->nmarks && rc == 1; i++)
-		if (queue_mail_mark(fd, m->marks[i].offset, m->marks[i].cell, &j->e) < 0)
+	for (size_t i = 0; i < j->nmarks && rc == 1; i++)
+		if (queue_mail_mark(fd, j->marks[i].offset, j->marks[i].cell, &j->e) < 0)
 			rc = -1;
-	if (rc == 1 && j->sync && m->nmarks > 0 && sys_fdatasync(fd) < 0)
+	if (rc == 1 && j->sync && (j->nmarks > 0 || m->unsynced) && sys_fdatasync(fd) < 0)
 		rc = err_sys(&j->e, errno, "sync of the queue file");
 	if (rc != 1 || !fd_out)
 		sys_close(fd);
@@ -73,17 +75,20 @@ static void marks_only(void *rec)
 
 int message_write_marks(struct message *m, bool sync, struct err *e)
 {
-	struct away_job j = { .m = m, .sync = sync };
-	size_t n = m->nmarks;
+	/* deliveries go on and add marks meanwhile: the thread gets these alone */
+	struct away_job j = { .m = m, .marks = m->marks, .nmarks = m->nmarks, .sync = sync };
+	m->marks = NULL;
+	m->nmarks = m->marks_cap = 0;
 	fiber_offload(FIBER_POOL_DURABLE, marks_only, &j);
-	if (j.rc < 0) {
+	if (j.rc < 0)
+		for (size_t i = 0; i < j.nmarks; i++)
+			message_mark(m, j.marks[i].offset, j.marks[i].cell);
+	else
+		m->unsynced = !sync && (j.nmarks > 0 || m->unsynced);
+	free(j.marks);
+	if (j.rc < 0)
 		*e = j.e;
-		return -1;
-	}
-	/* what came meanwhile stays for the next time */
-	memmove(m->marks, m->marks + n, (m->nmarks - n) * sizeof(*m->marks));
-	m->nmarks -= n;
-	return 0;
+	return j.rc < 0 ? -1 : 0;
 }
 
 /* The admin has deleted or requeued the mail: what bounce wrote down about it since is of no use. */
@@ -129,7 +134,9 @@ static void remove_files(void *rec)
 		if (j->rc[i] == 0) {
 			/* held by the admin meanwhile: nobody may get it again when it is released
 			 */
-			struct away_job a = { .m = m, .sync = true };
+			struct away_job a = {
+				.m = m, .marks = m->marks, .nmarks = m->nmarks, .sync = true
+			};
 			j->rc[i] = put_marks(&a, NULL);
 			j->e[i] = a.e;
 		}
@@ -237,6 +244,8 @@ static void put_aside(struct message *m)
 	if (delay < p->minimal_backoff_time)
 		delay = p->minimal_backoff_time;
 	struct away_job j = { .m = m,
+		.marks = m->marks,
+		.nmarks = m->nmarks,
 		.to = m->corrupt ? QUEUE_DIR_CORRUPT : QUEUE_DIR_DEFERRED,
 		.sync = true,
 		.set_warned = m->warn_now,

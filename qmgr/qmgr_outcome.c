@@ -10,7 +10,7 @@
 #include "lib/sys/log.h"
 #include "qmgr/qmgr.h"
 
-static void mark(struct message *m, uint64_t offset, enum queue_cell cell)
+void message_mark(struct message *m, uint64_t offset, enum queue_cell cell)
 {
 	if (m->nmarks == m->marks_cap) {
 		m->marks_cap = m->marks_cap ? m->marks_cap * 2 : 8;
@@ -168,9 +168,9 @@ void message_outcomes(struct message *m, struct outcome *o, size_t n)
 	write_logs(m, o, n);
 	for (size_t i = 0; i < n; i++) {
 		if (o[i].result == QUEUE_DELIVERED)
-			mark(m, o[i].rcpt->offset, QUEUE_CELL_DELIVERED);
+			message_mark(m, o[i].rcpt->offset, QUEUE_CELL_DELIVERED);
 		else if (o[i].result == QUEUE_BOUNCED)
-			mark(m, o[i].rcpt->offset, QUEUE_CELL_BOUNCED);
+			message_mark(m, o[i].rcpt->offset, QUEUE_CELL_BOUNCED);
 	}
 	for (size_t i = 0; i < n; i++)
 		rcpt_free(m, o[i].rcpt);

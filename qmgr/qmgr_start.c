@@ -85,7 +85,7 @@ static int settle_messages(struct qmgr *qm, struct err *e)
 	HTAB_FOREACH (&qm->messages, he)
 		all[n++] = he->value;
 	for (size_t i = 0; i < n && rc == 0; i++) {
-		if (all[i]->nmarks > 0)
+		if (all[i]->nmarks > 0 || all[i]->unsynced)
 			rc = message_write_marks(all[i], true, e);
 		if (rc == 0)
 			message_logs_release(all[i]);

@@ -244,6 +244,24 @@ class Flow(unittest.TestCase):
             self.assertEqual(sorted(got), sorted(everybody))
             self.assertEqual(sum(len(r) for l, _, r, _ in w.appends if l == "bounce"), 50)
 
+    def test_marks_while_recipients_are_read(self):
+        """A long list, part of it deferred: each recipient gets it once, over kills and attempts."""
+        with QueueWorld(self, FAST + "qmgr_message_recipient_limit = 3000\n") as w:
+            for i in range(7):
+                w.agent(f"smtp{i}")
+            everybody = [f"{'defer' if i % 400 == 399 else 'ok'}-{i}@smtp{i % 7}.test" for i in range(6000)]
+            qid = w.mail("from@example.test", everybody)
+            w.start()
+            wait_for("the first round", lambda: w.where(qid) == ["deferred"], 60)
+            w.restart("kill")
+            wait_for("a second round", lambda: sum(len(r) for _, r, _ in w.asked(qid)) >= 6000 + 15, 60)
+            got = {}
+            for _, rcpts, _ in w.asked(qid):
+                for r in rcpts:
+                    got[r] = got.get(r, 0) + 1
+            self.assertEqual(sorted(got), sorted(everybody))
+            self.assertEqual({r for r, n in got.items() if n > 1 and r.startswith("ok")}, set())
+
     def test_credits(self):
         with QueueWorld(self) as w:
             w.start()
