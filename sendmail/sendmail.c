@@ -148,9 +148,10 @@ int main(int argc, char **argv)
 		sm_fatal(EX_CONFIG, "%s", e.text);
 	log_init("merpati/sendmail");
 	log_connect(core.queue_directory);
+	int rc = EX_OK;
 	switch (o.mode) {
 	case SM_MAIL: mail(&core, &p, &o, argc, argv); break;
-	case SM_SMTP: return sm_smtp(&core);
+	case SM_SMTP: rc = sm_smtp(&core); break;
 	case SM_MAILQ: run(&core, "postqueue", (const char *const[]){ "-p", NULL }); break;
 	case SM_NEWALIASES: new_aliases(&core, &o); break;
 	case SM_DAEMON:
@@ -159,5 +160,6 @@ int main(int argc, char **argv)
 	case SM_FLUSH: flush_queue(&core, &o); break;
 	case SM_IGNORE: break;
 	}
-	return EX_OK;
+	config_free(cfg);
+	return rc;
 }
