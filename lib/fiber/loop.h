@@ -22,6 +22,7 @@
 struct stack {
 	char *map; /* guard page, then the stack */
 	size_t map_size;
+	unsigned valgrind_id;
 };
 
 enum fiber_state { FIBER_READY, FIBER_RUNNING, FIBER_PARKED, FIBER_ENDED };

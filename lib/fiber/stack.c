@@ -18,6 +18,19 @@
 #define STACK_FACTOR 1
 #endif
 
+/* Valgrind takes a jump to another stack for a very large frame unless it knows that stack. */
+#if defined(__has_include)
+#if __has_include(<valgrind/valgrind.h>)
+#include <valgrind/valgrind.h>
+#define KNOW_STACK(low, size) VALGRIND_STACK_REGISTER((low), (low) + (size))
+#define FORGET_STACK(id)      VALGRIND_STACK_DEREGISTER(id)
+#endif
+#endif
+#ifndef KNOW_STACK
+#define KNOW_STACK(low, size) 0u
+#define FORGET_STACK(id)      (void)(id)
+#endif
+
 #define PAGE       4096
 #define CACHED_MAX 64
 #define STACK_MIN  (16 * 1024)
@@ -59,6 +72,7 @@ int stack_get(struct stack *s, size_t size, void **base, size_t *usable)
 	}
 	s->map = map;
 	s->map_size = size;
+	s->valgrind_id = (unsigned)KNOW_STACK(stack_base(s), size - PAGE);
 	*base = stack_base(s);
 	*usable = size - PAGE;
 #ifdef WITH_ASAN
@@ -72,6 +86,7 @@ static void stack_unmap(struct stack *s)
 #ifdef WITH_ASAN
 	__lsan_unregister_root_region(stack_base(s), s->map_size - PAGE);
 #endif
+	FORGET_STACK(s->valgrind_id);
 	munmap(s->map, s->map_size);
 	s->map = NULL;
 }

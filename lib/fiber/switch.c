@@ -45,7 +45,7 @@ static void arrived(struct context *self, struct context *from)
 }
 #endif
 
-#if defined(__x86_64__) && !defined(__ILP32__)
+#if defined(__x86_64__) && !defined(__ILP32__) && !defined(FIBER_UCONTEXT)
 
 /* Save what the ABI says a call keeps, swap stack pointers, restore. The stack of a new context holds
  * six such words and the address of its entry. */
