@@ -324,7 +324,9 @@ void message_check(struct message *m)
 			message_finish(m);
 		return;
 	}
-	if (m->live > QMGR_BATCH / 2)
+	/* when too many are in memory a mail gets its few more only after it has none left */
+	bool full = m->qm->nrcpts >= (size_t)m->qm->p.qmgr_message_recipient_limit;
+	if (m->live > (full ? 0 : QMGR_BATCH / 2))
 		return;
 	m->busy = true;
 	/* without memory for a fiber the rest waits for the next run of the queue */

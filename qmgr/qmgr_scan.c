@@ -54,10 +54,11 @@ void qmgr_arrived(struct qmgr *qm, struct sv id, enum queue_name from, bool anno
 	fiber_event_set(qm->arrived);
 }
 
+/* Recipients do not count here: a mail may always hold a few, or one destination that is stuck with many
+ * would keep out the mail of all others. */
 static bool has_room(const struct qmgr *qm)
 {
-	return qm->messages.count < (size_t)qm->p.qmgr_message_active_limit &&
-	       qm->nrcpts < (size_t)qm->p.qmgr_message_recipient_limit;
+	return qm->messages.count < (size_t)qm->p.qmgr_message_active_limit;
 }
 
 bool qmgr_behind(const struct qmgr *qm)

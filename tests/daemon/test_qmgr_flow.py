@@ -35,6 +35,23 @@ class Flow(unittest.TestCase):
             w.start()
             self.gone(w, qid)
 
+    def test_many_recipients_of_a_stuck_destination(self):
+        limits = "qmgr_message_recipient_limit = 100\nqmgr_message_recipient_minimum = 2\n"
+        with QueueWorld(self, limits) as w:
+            w.agent("slow")
+            w.agent("local")
+            stuck = [w.mail("", [f"hang-{i}-{j}@slow.test" for i in range(150)]) for j in range(2)]
+            w.start()
+            wait_for("both are stuck", lambda: {q for _, q, *_ in w.requests} == set(stuck))
+            qid = w.mail("", [f"ok-{i}@local.test" for i in range(7)])
+            w.arrived(qid)
+            self.gone(w, qid)
+            self.assertEqual(len(w.asked(qid)), 7)
+            w.release.set()
+            for other in stuck:
+                self.gone(w, other)
+                self.assertEqual(sum(len(r) for _, r, _ in w.asked(other)), 150)
+
     def test_announced_by_a_stranger(self):
         with QueueWorld(self) as w:
             w.agent("local")
