@@ -26,7 +26,7 @@ struct away_job {
 	size_t nmarks;
 	bool sync;
 	bool set_warned;
-	int64_t retry_at_s; /* 0: leave the file's times */
+	int64_t retry_at_s;    /* 0: leave the file's times */
 	enum queue_name found; /* where its file was */
 	bool gone;             /* its file is nowhere */
 	int rc;                /* 1, 0 no longer in active/, -1 */
@@ -40,11 +40,12 @@ struct remove_job {
 	size_t n;
 };
 
-/* Write the marks into the file, wherever the admin has put it meanwhile: held, perhaps released again.
- * 1, 0 gone, -1. */
+/* Write the marks into the file, wherever the admin has put it meanwhile: held, perhaps released
+ * again. 1, 0 gone, -1. */
 static int put_marks(struct away_job *j, int *fd_out)
 {
-	static const enum queue_name places[] = { QUEUE_DIR_ACTIVE, QUEUE_DIR_HOLD, QUEUE_DIR_DEFERRED };
+	static const enum queue_name places[] = { QUEUE_DIR_ACTIVE, QUEUE_DIR_HOLD,
+		QUEUE_DIR_DEFERRED };
 	struct message *m = j->m;
 	struct queue *q = &m->qm->q;
 	int fd = -1, rc = 0;
@@ -91,10 +92,12 @@ int message_write_marks(struct message *m, bool sync, struct err *e)
 	return j.rc < 0 ? -1 : 0;
 }
 
-/* The admin has deleted or requeued the mail: what bounce wrote down about it since is of no use. */
+/* The admin has deleted or requeued the mail: what bounce wrote down about it since is of no use.
+ */
 static void drop_logs(struct message *m)
 {
-	static const enum queue_name logs[] = { QUEUE_DIR_BOUNCE, QUEUE_DIR_DEFER, QUEUE_DIR_TRACE };
+	static const enum queue_name logs[] = { QUEUE_DIR_BOUNCE, QUEUE_DIR_DEFER,
+		QUEUE_DIR_TRACE };
 	struct err e;
 	for (size_t i = 0; i < ARRAY_LEN(logs); i++)
 		if (queue_remove(&m->qm->q, logs[i], sv_z(m->id), &e) < 0)

@@ -376,8 +376,11 @@ static void worker_fiber(void *arg)
 	for (;;) {
 		if (!w->entry && !qm->stopping) {
 			struct sched_entry *en = sched_next(w->transport, clock_mono_ms());
-			if (en)
+			if (en) {
 				w->entry = CONTAINER_OF(en, struct entry, en);
+				/* a success may have made room for more than one */
+				qmgr_kick(qm, w->transport);
+			}
 		}
 		if (w->entry) {
 			struct entry *en = w->entry;

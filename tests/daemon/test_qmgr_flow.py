@@ -224,6 +224,15 @@ class Flow(unittest.TestCase):
             for qid in stuck:
                 self.gone(w, qid)
 
+    def test_concurrency_grows_to_the_limit(self):
+        with QueueWorld(self, "smtp_destination_concurrency_limit = 12\nsmtp_destination_recipient_limit = 2\n"
+                              "initial_destination_concurrency = 3\n") as w:
+            w.agent("smtp")
+            qid = w.mail("", [f"slow-{i}@smtp.test" for i in range(200)])
+            w.start()
+            self.gone(w, qid)
+            self.assertEqual(w.most, 12)
+
     def test_dead_destination(self):
         with QueueWorld(self, "smtp_initial_destination_concurrency = 1\n") as w:
             w.agent("smtp")

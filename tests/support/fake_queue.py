@@ -9,8 +9,9 @@
 
 Recipients go to the transport that the domain's first label names ("x@local.test" -> local). What becomes of
 one is in its local part: ok, bounce, defer, crash (the agent breaks off), done (writes the done-log, then
-breaks off), once (breaks off at the first request only), hang (until w.release is set), late and cut (hang,
-then break off the first time, with and without a line in the done-log), dead (the whole destination fails).
+breaks off), once (breaks off at the first request only), slow (w.most is how many ran at once), hang (until
+w.release is set), late and cut (hang, then break off the first time, with and without a line in the
+done-log), dead (the whole destination fails).
 """
 import os, socket, stat, struct, subprocess, threading, time
 
@@ -97,6 +98,7 @@ class QueueWorld:
         self.m = FakeMaster(test, "qmgr", listen=("queue:qmgr", "public:qmgr"), main_cf=main_cf, env=env)
         self.services, self.requests, self.seen = {}, [], {}
         self.appends, self.flushes, self.forgets = [], [], []
+        self.running = self.most = 0
         self.bounce_ok, self.release, self.lock = True, threading.Event(), threading.Lock()
         test.addCleanup(self.close)
         for name in services:
@@ -153,6 +155,13 @@ class QueueWorld:
         statuses, suspend = [], b""
         for r, offset, fresh in zip(rcpts, x[16], first):
             what = r.split("@")[0].split("-")[0]
+            if what == "slow":  # each takes a while: how many run at once?
+                with self.lock:
+                    self.running += 1
+                    self.most = max(self.most, self.running)
+                self.release.wait(0.05)
+                with self.lock:
+                    self.running -= 1
             if what in ("hang", "late", "cut"):
                 self.release.wait(60)
             if what == "late" and fresh:
