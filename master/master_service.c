@@ -6,7 +6,8 @@
 #include "lib/sys/sys.h"
 #include "master/master.h"
 
-#define LOCK_RETRY_MS 50
+#define LOCK_RETRY_MS  50
+#define START_RETRY_MS 1000
 
 unsigned service_processes(const struct msvc *svc)
 {
@@ -66,7 +67,10 @@ static bool start_one(struct master *m, struct msvc *svc, int64_t now, int64_t *
 		log_error("service %s cannot be started: %s", svc->cf->name, e.text);
 		if (lock >= 0)
 			sys_close(lock);
-		throttle(svc, now);
+		if (e.cls == ERR_CONFIG)
+			throttle(svc, now);
+		else /* no process or memory to be had: others give some back soon */
+			svc->throttled_ms = now + START_RETRY_MS;
 		return false;
 	}
 	svc->seen = true;

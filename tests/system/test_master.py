@@ -1,5 +1,5 @@
 """master: start, stop, reload, throttling, limits, dial, two masters, kill -9. Services are fakes."""
-import os, re, shutil, signal, socket, subprocess, sys, tempfile, time, unittest
+import os, re, resource, shutil, signal, socket, subprocess, sys, tempfile, time, unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 from instance import owner, program, wait_for
 
@@ -269,6 +269,22 @@ class Supply(unittest.TestCase):
             os.kill(pid, signal.SIGKILL)
         wait_for("new processes", lambda: m.service_pids("cleanup") and not set(first) & set(m.service_pids("cleanup")))
         m.wait_log("service cleanup, pid [0-9]+, killed by signal 9")
+
+    def test_fork_that_fails_is_tried_again(self):
+        m = Master(self, SMTP + "agent unix - - n - - local\n", "instance_port_base = 0\n")
+        m.merpati("start")
+        try:
+            limits = resource.prlimit(m.pid(), resource.RLIMIT_NOFILE)
+        except PermissionError:
+            self.skipTest("this root may not change limits of others")
+        resource.prlimit(m.pid(), resource.RLIMIT_NOFILE, (3, limits[1]))  # no control socket either
+        s = socket.socket(socket.AF_UNIX)
+        s.connect(os.path.join(m.spool, "private/queue/agent"))
+        s.settimeout(20)
+        m.wait_log("service agent cannot be started: ")
+        resource.prlimit(m.pid(), resource.RLIMIT_NOFILE, limits)
+        self.assertTrue(s.recv(100).startswith(b"agent "), "served once there is room again")
+        s.close()
 
     def test_crash_loop_is_throttled_alone(self):
         m = Master(self, SMTP + "cleanup unix n - n - 1 cleanup\n", "instance_port_base = 0\n")
