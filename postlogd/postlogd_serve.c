@@ -42,6 +42,7 @@ int postlogd_pre_jail(struct server *s, struct err *e)
 		params_postlogd_load(server_config(s), &par, e) < 0)
 		return -1;
 	struct postlogd *p = mem_alloc(sizeof(*p));
+	server_set_state(s, p);
 	if (postlogd_sink_open(&p->sink, core.maillog_file, par.maillog_file_prefixes,
 		    par.maillog_file_permissions, e) < 0)
 		return -1;
@@ -49,7 +50,6 @@ int postlogd_pre_jail(struct server *s, struct err *e)
 		return err_sys(e, errno, "socketpair");
 	log_to_fd(pair[0]);
 	p->own = pair[1];
-	server_set_state(s, p);
 	return 0;
 }
 
