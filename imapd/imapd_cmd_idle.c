@@ -2,6 +2,8 @@
  * IDLE (RFC 2177): one fiber reads for "DONE", another reports what the store announces. Only the
  * reporter touches the mailbox and writes while both live.
  */
+#include <sys/socket.h>
+
 #include "imapd/imapd.h"
 #include "lib/fiber/fiber.h"
 #include "lib/sys/log.h"
@@ -15,6 +17,13 @@ struct idle {
 	bool stop;
 };
 
+/* The session ended here (BYE was said): whoever waits for DONE must not go on waiting. */
+static void wake_reader(struct imap_session *s)
+{
+	stream_flush(s->io);
+	shutdown(stream_fd(s->io), SHUT_RDWR);
+}
+
 static void run_reporter(void *arg)
 {
 	struct idle *i = arg;
@@ -25,8 +34,10 @@ static void run_reporter(void *arg)
 		if (fiber_sleep(GATHER_MS) != 1 || i->stop)
 			return;
 		fiber_event_clear(i->changed);
-		if (!imapd_sync(i->s, true) || stream_flush(i->s->io) != 1)
+		if (!imapd_sync(i->s, true) || stream_flush(i->s->io) != 1) {
+			wake_reader(i->s);
 			return;
+		}
 	}
 }
 

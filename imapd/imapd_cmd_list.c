@@ -49,9 +49,10 @@ static bool parent_match(struct sv pattern, struct sv name, struct sv *parent)
  * "%" with only "a.b" subscribed: "a" is returned with \Noselect (6.3.9). The folders are in order,
  * so the same parent comes several times in a row at most: LAST avoids that.
  */
-static void lsub_one(struct imap_session *s, struct sv pattern, const struct store_folder *f,
+static void lsub_one(struct imap_session *s, struct sv pattern, size_t index,
         const struct store_folders *all, struct sv *last)
 {
+	const struct store_folder *f = &all->v[index];
 	struct sv parent;
 
 	if (!(f->flags & STORE_FOLDER_SUBSCRIBED))
@@ -63,8 +64,10 @@ static void lsub_one(struct imap_session *s, struct sv pattern, const struct sto
 	if (!parent_match(pattern, f->name, &parent) || sv_eq(parent, *last))
 		return;
 	*last = parent;
-	for (size_t i = 0; i < all->n; i++)
-		if (sv_eq(all->v[i].name, parent) && all->v[i].flags & STORE_FOLDER_SUBSCRIBED)
+	/* the parent stands before its children, with only names between that begin like it */
+	for (size_t i = index; i > 0 && sv_starts(all->v[i - 1].name, parent); i--)
+		if (sv_eq(all->v[i - 1].name, parent) &&
+		        all->v[i - 1].flags & STORE_FOLDER_SUBSCRIBED)
 			return; /* it has a line of its own */
 	put_line(s, "LSUB", "\\Noselect", parent);
 }
@@ -85,7 +88,7 @@ static void list_all(struct imap_session *s, struct sv pattern)
 	}
 	for (size_t i = 0; i < all.n && !s->done; i++) {
 		if (lsub)
-			lsub_one(s, pattern, &all.v[i], &all, &last);
+			lsub_one(s, pattern, i, &all, &last);
 		else if (imap_pattern_match(pattern, all.v[i].name, STORE_SEPARATOR) &
 		         IMAP_MATCH_YES)
 			list_one(s, &all.v[i]);
