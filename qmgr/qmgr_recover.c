@@ -44,6 +44,7 @@ struct fold {
 	int fd;
 	struct queue_mail mail;
 	bool open, dirty;
+	bool keep; /* the log holds results for a file that cannot be used now */
 	size_t records, folded;
 	int rc;
 	struct err e;
@@ -76,6 +77,13 @@ static bool open_mail(struct fold *f, struct sv id)
 	int rc = queue_find(&f->qm->q, id, &where, &f->e);
 	if (rc == 1)
 		rc = queue_open_mail(&f->qm->q, where, id, O_RDWR, &f->fd, &f->e);
+	if (rc < 0 && f->e.sys_errno == 0) {
+		/* a second link, a directory of that name: this mail's trouble, not everybody's */
+		log_warn("%s: %s; what done-log %s tells of it is read again at the next start", f->id,
+		        f->e.text, f->name);
+		f->keep = true;
+		rc = 0;
+	}
 	if (rc < 0)
 		f->rc = -1;
 	if (rc != 1) {
@@ -200,7 +208,7 @@ static int fold_one(struct qmgr *qm, const char *name, struct err *e)
 		}
 	if (f.rc >= 0 && f.failures)
 		fiber_offload(FIBER_POOL_DURABLE, mark_failures, &f);
-	if (f.rc >= 0)
+	if (f.rc >= 0 && !f.keep)
 		fiber_offload(FIBER_POOL_DURABLE, drop_log, &f);
 	if (f.rc >= 0 && f.folded > 0)
 		log_info("done-log %s: results of %zu recipients noted", name, f.folded);
@@ -311,7 +319,9 @@ static void reset_active(void *rec)
 		if (rc == 1)
 			rc = queue_move(
 			        &j->qm->q, QUEUE_DIR_ACTIVE, QUEUE_DIR_INCOMING, sv_z(id), &e);
-		if (rc < 0) {
+		if (rc < 0 && e.sys_errno == 0) {
+			log_warn("%s: %s; it stays there until one of the two is removed", id, e.text);
+		} else if (rc < 0) {
 			j->rc = -1;
 			j->e = e;
 		}

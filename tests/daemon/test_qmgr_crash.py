@@ -219,6 +219,32 @@ class Crash(unittest.TestCase):
             self.assertEqual(len(w.asked(qids[0])), 1)
             self.assertEqual({r[0] for _, r, _ in w.asked(qids[1])[2:]}, {"defer@local.test"})
 
+    def test_an_odd_file_stops_only_itself(self):
+        with QueueWorld(self) as w:
+            w.agent("local")
+            linked, twice = (w.mail("", ["ok@local.test", "hang@local.test"]) for _ in range(2))
+            w.start()
+            wait_for("all is asked for", lambda: len(w.requests) == 4)
+            w.m.proc.kill()
+            src = w.path(linked, "active")
+            os.link(src, os.path.join(w.m.dir, "saved"))
+            src = w.path(twice, "active")
+            with open(src, "rb") as f, open(src.replace("/active/", "/incoming/"), "wb") as to:
+                to.write(f.read())
+            os.chown(to.name, os.stat(src).st_uid, os.stat(src).st_gid)
+            w.restart("kill")
+            w.wait_log(f"{linked}: active/")
+            w.wait_log(f"{twice}: cannot move active/")
+            qid = w.mail("", ["ok@local.test"])
+            w.arrived(qid)
+            self.gone(w, qid)
+            # without the second link the results count
+            os.unlink(os.path.join(w.m.dir, "saved"))
+            w.release.set()
+            w.restart("stop")
+            self.gone(w, linked)
+            self.assertEqual(len([1 for _, r, _ in w.asked(linked) if r == ["ok@local.test"]]), 1)
+
     def test_logs_of_a_deleted_mail_go(self):
         with QueueWorld(self) as w:
             w.agent("local")
