@@ -43,9 +43,8 @@ struct clnt_bounce_mail {
 	int64_t arrival_us;
 };
 
-/* Append N records to the log "bounce", "defer" or "trace" of a mail. A record that is there
- * already, by (queue id, nonce, offset), is replaced in "defer" and kept as it is in the other two.
- */
+/* Append N records to the log "bounce", "defer" or "trace" of a mail. A record that is there already,
+ * by (queue id, nonce, offset), is kept as it is. */
 MUST_USE int clnt_bounce_append(struct ipc_pool *pool, const char *log, struct sv queue_id,
         uint64_t nonce, const struct clnt_bounce_item *items, size_t n, int64_t time_s,
         int64_t deadline, struct err *e);

@@ -25,7 +25,7 @@ struct clnt_rewrite;
 /* flags of a resolved address (rewrite.def) */
 enum rewrite_flag {
 	REWRITE_TEMP =
-	        1, /* could not be resolved now: a table failed, see .transport for nothing */
+	        1, /* could not be resolved now: a table failed; the other fields say nothing */
 	REWRITE_LOCAL = 2,     /* in a class of which this host is the final destination */
 	REWRITE_ROUTED = 4,    /* sender-specified routing: %, ! or @ in the local part */
 	REWRITE_MALFORMED = 8, /* not an address that mail can go to: reject it, never deliver */
