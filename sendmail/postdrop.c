@@ -179,5 +179,8 @@ int main(int argc, char **argv)
 		fail(&d, EX_IOERR, "cannot read: %s", strerror(errno));
 	finish(&d);
 	wake_pickup(&d);
+	buf_free(&d.in);
+	queue_close(&d.q);
+	config_free(cfg);
 	return EX_OK;
 }

@@ -351,6 +351,8 @@ static int show_all(const struct options *o, const char *config, char **names, i
 		die(e.text);
 	for (int i = 0; i < n; i++)
 		rc |= show_id(o, &q, names[i]);
+	queue_close(&q);
+	config_free(cfg);
 	return rc;
 }
 

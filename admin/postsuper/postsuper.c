@@ -300,6 +300,7 @@ int main(int argc, char **argv)
 	if (s.check || s.purge)
 		s.trouble |= ps_check(&s.q, s.queues ? s.queues : ~0u, s.purge);
 	run(&s);
+	queue_close(&s.q);
 	config_free(cfg);
 	return s.trouble;
 }
