@@ -5,7 +5,7 @@
  * Ownership: struct imap_session lives on its fiber's stack from sign-in to the end; what a command
  *            allocates comes from .arena, which is emptied before the next one.
  * Standards: RFC 3501; RFC 2177 (IDLE), 2342 (NAMESPACE), 3348 (CHILDREN), 3691 (UNSELECT),
- *            4315 (UIDPLUS), 6851 (MOVE), 7888 (LITERAL+).
+ *            4315 (UIDPLUS), 6154 (SPECIAL-USE), 6851 (MOVE), 7888 (LITERAL+).
  *
  * A command is one function imapd_cmd_<name>() in a file of that name: it parses the rest of its
  * line, does its work, and sends exactly one tagged answer by imapd_ok() and friends.
@@ -20,7 +20,8 @@
 #include "lib/wire/imap_parse.h"
 #include "lib/wire/imap_seqset.h"
 
-#define IMAPD_CAPABILITIES "IMAP4rev1 LITERAL+ IDLE NAMESPACE CHILDREN UNSELECT UIDPLUS MOVE"
+#define IMAPD_CAPABILITIES \
+	"IMAP4rev1 LITERAL+ IDLE NAMESPACE CHILDREN SPECIAL-USE UNSELECT UIDPLUS MOVE"
 
 struct imap_settings {
 	int64_t timeout_ms; /* silence */

@@ -1,5 +1,5 @@
 /*
- * LIST and LSUB (RFC 3501 6.3.8, 6.3.9; RFC 3348 CHILDREN).
+ * LIST and LSUB (RFC 3501 6.3.8, 6.3.9; RFC 3348 CHILDREN; RFC 6154 SPECIAL-USE).
  *
  * Names and patterns are compared in modified UTF-7, which both sides use on the wire.
  */
@@ -18,6 +18,25 @@ static void put_line(
 	imapd_send_out(s);
 }
 
+/* RFC 6154: what a mailbox of a usual name is for. */
+static const char *special_use(struct sv name)
+{
+	static const struct {
+		const char *name, *attribute;
+	} uses[] = {
+		{ "Archive", " \\Archive" },
+		{ "Drafts", " \\Drafts" },
+		{ "Junk", " \\Junk" },
+		{ "Sent", " \\Sent" },
+		{ "Trash", " \\Trash" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(uses); i++)
+		if (sv_eqz(name, uses[i].name))
+			return uses[i].attribute;
+	return "";
+}
+
 static void list_one(struct imap_session *s, const struct store_folder *f)
 {
 	char attributes[64];
@@ -25,9 +44,10 @@ static void list_one(struct imap_session *s, const struct store_folder *f)
 	/* a name that is only subscribed, or was never a mailbox, is none */
 	if (!(f->flags & (STORE_FOLDER_EXISTS | STORE_FOLDER_HAS_CHILDREN)))
 		return;
-	snprintf(attributes, sizeof(attributes), "%s%s",
+	snprintf(attributes, sizeof(attributes), "%s%s%s",
 	        f->flags & STORE_FOLDER_EXISTS ? "" : "\\Noselect ",
-	        f->flags & STORE_FOLDER_HAS_CHILDREN ? "\\HasChildren" : "\\HasNoChildren");
+	        f->flags & STORE_FOLDER_HAS_CHILDREN ? "\\HasChildren" : "\\HasNoChildren",
+	        f->flags & STORE_FOLDER_EXISTS ? special_use(f->name) : "");
 	put_line(s, "LIST", attributes, f->name);
 }
 
