@@ -2,6 +2,14 @@
 
 #include "lib/base/utf8.h"
 
+/* Characters that change how others are shown: direction marks, invisible ones, line separators, tags. */
+static bool misleads(uint32_t ch)
+{
+	return ch < 0xa0 || ch == 0x61c || (ch >= 0x200b && ch <= 0x200f) || (ch >= 0x2028 && ch <= 0x202e) ||
+	       (ch >= 0x2060 && ch <= 0x2069) || ch == 0xfeff || (ch >= 0xfff9 && ch <= 0xfffb) ||
+	       (ch >= 0xe0000 && ch <= 0xe007f);
+}
+
 void log_line_clean(char *p, size_t n)
 {
 	for (size_t i = 0; i < n;) {
@@ -12,11 +20,11 @@ void log_line_clean(char *p, size_t n)
 		}
 		uint32_t ch = 0;
 		size_t len = c < 0x80 ? 0 : utf8_decode(sv_n(p + i, n - i), &ch);
-		if (len > 0 && ch >= 0xa0) {
+		if (len > 0 && !misleads(ch)) {
 			i += len;
 			continue;
 		}
-		/* a C1 control is two octets, each replaced on its own */
+		/* the octets of a character are replaced one by one */
 		p[i++] = '?';
 	}
 }

@@ -2,7 +2,8 @@
  * lib/sys/log_line.h - make text fit for one log line.
  *
  * Layer:    sys (pure functions, apart from log.c so that postlogd and tests use the same rules).
- * Security: what comes out holds no control octet, no DEL, no C1 control, only valid UTF-8.
+ * Security: what comes out holds no control octet, no DEL, no C1 control, only valid UTF-8; no mark of
+ *           direction, invisible character or line separator.
  */
 #ifndef SYS_LOG_LINE_H
 #define SYS_LOG_LINE_H

@@ -16,6 +16,8 @@ static const struct {
 	{ L("C1 \xc2\x85 and \xc2\x9b."), "C1 ?? and ??." },
 	{ L("bad \xc3( \xff \xe2\x82"), "bad ?( ? ??" },
 	{ L("overlong \xc0\xaf surrogate \xed\xa0\x80"), "overlong ?? surrogate ???" },
+	{ L("a\xe2\x80\xae" "b \xe2\x80\xa8 \xe2\x80\x8b \xef\xbb\xbf \xd8\x9c \xf3\xa0\x80\xa0"),
+		"a???b ??? ??? ??? ?? ????" },
 	{ L(""), "" },
 };
 
