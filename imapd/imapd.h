@@ -63,7 +63,7 @@ struct imap_session {
 	struct imap_view view;
 	struct imap_section_memory memory;
 	struct buf out; /* pieces of answers */
-	unsigned errors;
+	unsigned errors; /* BADs since the last OK */
 	bool done;
 	const char *why; /* for the log */
 	uint64_t expunged, fetched;
@@ -128,6 +128,8 @@ bool imapd_need_writable(struct imap_session *s);
 /* Flags of the parser as the store has them. */
 unsigned imapd_store_flags(unsigned imap_flags);
 
+/* A name as the store spells it; .p is NULL when the arena is full. 1, or -1: not a name. */
+MUST_USE int imapd_spell(struct imap_session *s, struct sv utf8, struct sv *name);
 /* A mailbox name argument, as the store wants it. 1, or -1: answered. */
 MUST_USE int imapd_mailbox_arg(struct imap_session *s, struct sv *name);
 /* SP name end. */

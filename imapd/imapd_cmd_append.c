@@ -7,7 +7,6 @@
 #include "imapd/imapd.h"
 #include "lib/fiber/fiber.h"
 #include "lib/store/store_save.h"
-#include "lib/wire/imap_utf7.h"
 
 /* A message that is refused but comes anyhow is read and forgotten up to this size. */
 #define SWALLOW_MAX (64u << 20)
@@ -135,7 +134,6 @@ void imapd_cmd_append(struct imap_session *s)
 {
 	struct append_job j = { .ap = NULL, .e = ERR_INIT };
 	struct imap_append args;
-	struct buf utf7;
 	struct sv name;
 
 	arena_reset(&s->arena);
@@ -145,12 +143,8 @@ void imapd_cmd_append(struct imap_session *s)
 			imapd_syntax(s);
 		return;
 	}
-	buf_init(&utf7, 8 * STORE_NAME_MAX);
-	if (args.mailbox.len <= STORE_NAME_MAX && imap_utf7_encode(&utf7, args.mailbox) >= 0)
-		name = arena_sv(&s->arena, buf_sv(&utf7));
-	else
+	if (imapd_spell(s, args.mailbox, &name) < 0)
 		name = SV("."); /* not a name: store says so */
-	buf_free(&utf7);
 	if (!begin(s, &j, &args, name))
 		return;
 	if (s->frame.sync)

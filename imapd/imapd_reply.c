@@ -26,6 +26,7 @@ void imapd_ok(struct imap_session *s, const char *fmt, ...)
 
 	if (!imapd_sync(s, imapd_may_expunge(s)))
 		return;
+	s->errors = 0;
 	va_start(ap, fmt);
 	tagged(s, "OK", fmt, ap);
 	va_end(ap);

@@ -2,6 +2,8 @@
  * The selected mailbox as the client sees it. The client's view and store's view change at the same
  * moments: in imapd_sync() only.
  */
+#include <string.h>
+
 #include "imapd/imapd.h"
 #include "lib/base/num.h"
 #include "lib/fiber/fiber.h"
@@ -204,30 +206,44 @@ int imapd_indexes(struct imap_session *s, struct imap_seqset *set, struct imap_i
 	return 1;
 }
 
+/* One spelling only: what decodes alike must be the same mailbox, and INBOX has no case, nor has it
+ * as the first level of a name. */
+int imapd_spell(struct imap_session *s, struct sv utf8, struct sv *name)
+{
+	struct buf b;
+
+	*name = SV_NONE;
+	buf_init(&b, 8 * STORE_NAME_MAX);
+	int rc = utf8.len <= STORE_NAME_MAX ? imap_utf7_encode(&b, utf8) : -1;
+
+	if (rc >= 0) {
+		struct sv rest = buf_sv(&b);
+
+		if (store_name_is_inbox(sv_take_until(&rest, STORE_SEPARATOR)))
+			memcpy(b.p, "INBOX", 5);
+		*name = arena_sv(&s->arena, buf_sv(&b));
+	}
+	buf_free(&b);
+	return rc < 0 ? -1 : 1;
+}
+
 int imapd_mailbox_arg(struct imap_session *s, struct sv *name)
 {
 	struct sv utf8;
-	struct buf b;
 
 	if (imap_mailbox(&s->parse, &utf8) != 1) {
 		imapd_syntax(s);
 		return -1;
 	}
-	/* one spelling only: what decodes alike must be the same mailbox */
-	buf_init(&b, 8 * STORE_NAME_MAX);
-	int rc = utf8.len <= STORE_NAME_MAX ? imap_utf7_encode(&b, utf8) : -1;
-
-	if (rc < 0) {
+	if (imapd_spell(s, utf8, name) < 0) {
 		imapd_no(s, "[CANNOT] This name is too long or not valid.");
-	} else {
-		*name = arena_sv(&s->arena, buf_sv(&b));
-		if (!name->p) {
-			imapd_exhausted(s);
-			rc = -1;
-		}
+		return -1;
 	}
-	buf_free(&b);
-	return rc < 0 ? -1 : 1;
+	if (!name->p) {
+		imapd_exhausted(s);
+		return -1;
+	}
+	return 1;
 }
 
 int imapd_only_mailbox(struct imap_session *s, struct sv *name)
