@@ -5,10 +5,10 @@
  * Ownership: appends to the caller's buffer; borrows all views.
  * Errors:    0 done, -1 the buffer's ceiling.
  * Security:  addresses, reasons and remote replies are strangers' text: each becomes one clean line
- * or field, so that none can add a header, a field, a part or a boundary of its own. The boundary
- * comes from the caller and is random. Standards: RFC 3461 6 (what is reported), RFC 3464
- * (delivery-status), RFC 6522 (multipart/report), RFC 3834 (Auto-Submitted), RFC 6533 (SMTPUTF8),
- * RFC 5321 4.5.5 (null sender: the caller).
+ *            or field, so that none can add a header, a field, a part or a boundary of its own. The
+ *            boundary comes from the caller and is random.
+ * Standards: RFC 3461 6 (what is reported), RFC 3464 (delivery-status), RFC 6522 (multipart/report),
+ *            RFC 3834 (Auto-Submitted), RFC 6533 (SMTPUTF8), RFC 5321 4.5.5 (null sender: the caller).
  */
 #ifndef BOUNCE_REPORT_H
 #define BOUNCE_REPORT_H

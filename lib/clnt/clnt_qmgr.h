@@ -3,8 +3,8 @@
  *
  * Layer:     clnt (event loop).
  * Ownership: clnt_qmgr_new() borrows the pool (server_pool(s, "qmgr", n)), which must outlive it.
- * Errors:    none of these calls can lose a mail: a queue file that qmgr was not told of is found
- * by its periodic scan of incoming/. So callers log at most, and go on.
+ * Errors:    none of these calls can lose a mail: a queue file that qmgr was not told of is found by its
+ *            periodic scan of incoming/. So callers log at most, and go on.
  *
  * In cleanup:    (void)clnt_qmgr_credit(q, in_flow_delay_ms, NULL);   before it takes a mail
  *                (void)clnt_qmgr_arrived(q, id, NULL);                after queue_commit()

@@ -1,17 +1,15 @@
 /*
- * lib/clnt/clnt_rewrite.h - client of trivial-rewrite: canonical addresses, and where recipients
- * go.
+ * lib/clnt/clnt_rewrite.h - client of trivial-rewrite: canonical addresses, and where recipients go.
  *
  * Layer:     clnt (event loop).
- * Ownership: clnt_rewrite_new() borrows the pool (server_pool(s, "rewrite", n)), which must outlive
- * it. Results live in the caller's arena. Errors:    1 done; -1 with E (class TEMP: our trouble,
- * defer the mail). An answer for a single address may be a temporary failure too: look at
- * REWRITE_TEMP in its flags. Security:  the answer's lists are checked against the question: one
- * entry for each address asked.
+ * Ownership: clnt_rewrite_new() borrows the pool (server_pool(s, "rewrite", n)), which must outlive it.
+ *            Results live in the caller's arena.
+ * Errors:    1 done; -1 with E (class TEMP: our trouble, defer the mail). An answer for a single address
+ *            may be a temporary failure too: look at REWRITE_TEMP in its flags.
+ * Security:  the answer's lists are checked against the question: one entry for each address asked.
  *
- * A small cache (by context and address, a few seconds, bounded) saves the round trips of a mail
- * whose addresses repeat. Temporary failures are never cached. Addresses are in internal form
- * (unquoted).
+ * A small cache (by context and address, a few seconds, bounded) saves the round trips of a mail whose
+ * addresses repeat. Temporary failures are never cached. Addresses are in internal form (unquoted).
  */
 #ifndef CLNT_CLNT_REWRITE_H
 #define CLNT_CLNT_REWRITE_H
@@ -24,8 +22,7 @@ struct clnt_rewrite;
 
 /* flags of a resolved address (rewrite.def) */
 enum rewrite_flag {
-	REWRITE_TEMP =
-	        1, /* could not be resolved now: a table failed; the other fields say nothing */
+	REWRITE_TEMP = 1,      /* a table failed: try later; the other fields say nothing */
 	REWRITE_LOCAL = 2,     /* in a class of which this host is the final destination */
 	REWRITE_ROUTED = 4,    /* sender-specified routing: %, ! or @ in the local part */
 	REWRITE_MALFORMED = 8, /* not an address that mail can go to: reject it, never deliver */
