@@ -6,9 +6,10 @@
  */
 #include "admin/postsuper/postsuper.h"
 
-#include <sys/prctl.h>
 #include <errno.h>
+#include <grp.h>
 #include <stdarg.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sysexits.h>
@@ -290,7 +291,9 @@ int main(int argc, char **argv)
 		fatal(EX_NOPERM, "use of this command is reserved for the superuser and the owner of %s",
 			s.core.queue_directory);
 	/* what root makes belongs to the instance's owner */
-	if (geteuid() == 0 && st.st_uid != 0 && (setegid(st.st_gid) < 0 || seteuid(st.st_uid) < 0))
+	if (geteuid() == 0 && st.st_uid != 0 &&
+		(setgroups(0, NULL) < 0 || setresgid(st.st_gid, st.st_gid, st.st_gid) < 0 ||
+			setresuid(st.st_uid, st.st_uid, st.st_uid) < 0))
 		fatal(EX_NOPERM, "cannot become uid %u: %s", (unsigned)st.st_uid, strerror(errno));
 #ifdef MERPATI_SANITIZED /* the leak checker attaches to its own process, which a change of uid forbids */
 	(void)prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
