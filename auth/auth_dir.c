@@ -11,6 +11,7 @@
 
 #define COMPLAIN_EVERY_MS 60000
 #define BAD_LINES_LOGGED  20 /* for each version of the file */
+#define SETTLE_MS         2000
 
 struct auth_dir {
 	char *path;
@@ -19,6 +20,7 @@ struct auth_dir {
 	struct stat seen; /* of the version that is loaded */
 	bool loaded;
 	int64_t complain_after;
+	int64_t settled_at; /* the file was changed in place: before that it may not be whole */
 	unsigned bad;
 };
 
@@ -103,9 +105,15 @@ static int load(struct auth_dir *d, struct err *e)
 
 	if (d->bad > BAD_LINES_LOGGED)
 		log_warn("%s: %u more lines are ignored", d->path, d->bad - BAD_LINES_LOGGED);
+	if (auth_users_nameless(u) > 0)
+		log_warn("%s: until line %u is repaired, mail for names that are not found waits", d->path,
+		        auth_users_nameless(u));
 	/* what the buffer held are hashes, not passwords, but they need not stay either */
 	explicit_bzero(text.p, text.cap);
 	buf_free(&text);
+	/* an editor that writes in place shows a file that is not whole for a moment */
+	if (d->users && st.st_ino == d->seen.st_ino && st.st_dev == d->seen.st_dev)
+		d->settled_at = clock_mono_ms() + SETTLE_MS;
 	auth_users_free(d->users);
 	d->users = u;
 	d->seen = st;
@@ -144,6 +152,19 @@ static struct sv effective(const struct auth_dir *d, struct sv name, bool loose)
 	return sv_upto(name, (size_t)at);
 }
 
+/* NAME is not in the file. 0 there is no such user; -1 that cannot be said: mail must not bounce. */
+static int not_found(const struct auth_dir *d, struct sv name, struct err *e)
+{
+	unsigned line = auth_users_nameless(d->users);
+	if (line > 0)
+		return err_set(e, ERR_CONFIG, "%s, line %u: cannot be read, and may be that of %.*s",
+		        d->path, line, SV_ARG(sv_upto(name, 200)));
+	if (clock_mono_ms() < d->settled_at)
+		return err_set(e, ERR_TEMP, "%s is being written: %.*s is not in it yet, or no more",
+		        d->path, SV_ARG(sv_upto(name, 200)));
+	return 0;
+}
+
 int auth_dir_find(struct auth_dir *d, struct sv name, bool loose, struct arena *a,
         struct auth_account *out, struct err *e)
 {
@@ -152,7 +173,7 @@ int auth_dir_find(struct auth_dir *d, struct sv name, bool loose, struct arena *
 	if (refresh(d, e) < 0)
 		return -1;
 	if (!auth_users_find(d->users, effective(d, name, loose), &u))
-		return 0;
+		return loose ? not_found(d, name, e) : 0;
 	if (u->broken)
 		return err_set(e, ERR_CONFIG, "%s, line %u: the line of this user cannot be read",
 		        d->path, u->line);

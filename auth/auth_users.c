@@ -14,6 +14,7 @@ struct auth_users {
 	struct auth_user ambiguous;
 	const char *dummy;
 	size_t count;
+	unsigned nameless;
 };
 
 /* A yescrypt hash at the default cost that no password is known for: used before any user exists.
@@ -170,6 +171,13 @@ static void enter(struct auth_users *u, struct auth_user *user)
 		u->dummy = user->hash;
 }
 
+static const char *nameless(struct auth_users *u, unsigned number, const char *why)
+{
+	if (u->nameless == 0)
+		u->nameless = number;
+	return why;
+}
+
 static const char *read_line(
         struct auth_users *u, struct sv line, unsigned number, const char *base)
 {
@@ -178,19 +186,19 @@ static const char *read_line(
 	struct sv hash;
 
 	if (line.len > AUTH_USERS_LINE_MAX)
-		return "line too long";
+		return nameless(u, number, "line too long");
 	split(line, &f);
 	const char *why = check_name(f.name);
 	if (why)
-		return why;
+		return nameless(u, number, why);
 	if (!fold(f.name, folded) || htab_get(&u->full, sv_z(folded)))
 		return "this name has a line already; the first one counts";
 	if (u->count >= AUTH_USERS_MAX)
-		return "too many users in one file";
+		return nameless(u, number, "too many users in one file");
 	struct auth_user *user = arena_alloc(&u->arena, sizeof(*user));
 
 	if (!user)
-		return "the file takes too much memory";
+		return nameless(u, number, "the file takes too much memory");
 	user->line = number;
 	user->name = arena_sv(&u->arena, f.name);
 	why = check_hash(f.hash, &hash);
@@ -203,8 +211,9 @@ static const char *read_line(
 	if (!why && u->arena.exhausted)
 		why = "the file takes too much memory";
 	user->broken = why != NULL;
-	if (user->name.p)
-		enter(u, user);
+	if (!user->name.p)
+		return nameless(u, number, why);
+	enter(u, user);
 	return why;
 }
 
@@ -257,6 +266,11 @@ int auth_users_find(const struct auth_users *u, struct sv name, const struct aut
 		return 0;
 	*out = user;
 	return 1;
+}
+
+unsigned auth_users_nameless(const struct auth_users *u)
+{
+	return u->nameless;
 }
 
 bool auth_users_has_domain(const struct auth_users *u, struct sv domain)

@@ -5,7 +5,8 @@
  * Ownership: auth_users_parse() .. auth_users_free(); users and their views live as long.
  * Errors:    a line that cannot be read is reported and skipped; when its name could be read the
  *            name is kept as "broken", so that a typing error makes mail wait instead of bouncing
- * it. Security:  the file is the owner's; lines, users and file size have ceilings all the same.
+ *            it; when not even the name could be read, anybody who is not found may be the one.
+ * Security:  the file is the owner's; lines, users and file size have ceilings all the same.
  * Standards: internal; the fields are those of Dovecot's passwd-file:
  *            name@domain:{SCHEME}hash:uid:gid:gecos:home:shell:
  *
@@ -48,6 +49,8 @@ void auth_users_free(struct auth_users *u);
 /* By "user@domain", or by "user" where only one domain has that user. 1, or 0 (also: not unique).
  */
 int auth_users_find(const struct auth_users *u, struct sv name, const struct auth_user **out);
+/* The first line that names nobody, though it should: 0 none. */
+unsigned auth_users_nameless(const struct auth_users *u);
 /* Does any user have this domain? */
 bool auth_users_has_domain(const struct auth_users *u, struct sv domain);
 /* A hash that costs what the users' own cost, to be verified for names that do not exist. */

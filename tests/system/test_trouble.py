@@ -185,5 +185,27 @@ class Configuration(unittest.TestCase):
         m.wait_mails("anna", 2)
         self.assertEqual(len(m.mails("anna")), 2)
 
+    def test_damaged_users_file_bounces_nothing(self):
+        """A line without a name may be anybody's; a file that an editor just emptied is not whole."""
+        m = Instance(self, main_cf=FAST)
+        m.user("anna")
+        m.start()
+        self.assertEqual(reply_of(m)[0], 250)
+        m.wait_mails("anna", 1)
+        users = os.path.join(m.conf, "users")
+        good = open(users).read()
+        for damaged in ("", good.replace("anna@", "anna")):
+            with open(users, "w") as f:
+                f.write(damaged)
+            code, text = reply_of(m)
+            self.assertEqual(code, 451, text)
+            m.run("sendmail", "-f", "", "anna@example.test", input=b"Subject: waits\n\nx\n")
+            with open(users, "w") as f:
+                f.write(good)
+        m.wait_log(r"users: until line [0-9]+ is repaired")
+        m.merpati("flush")
+        m.wait_mails("anna", 3)
+        self.assertNotIn("status=bounced", m.log())
+
 
 main()

@@ -75,7 +75,9 @@ static void reads_lines(UNUSED void **state)
 			assert_int_equal(found, cases[i].broken);
 			if (found)
 				assert_true(u->broken);
+			assert_int_equal(auth_users_nameless(users), found ? 0 : 1);
 		} else {
+			assert_int_equal(auth_users_nameless(users), 0);
 			assert_int_equal(found, 1);
 			assert_false(u->broken);
 			assert_string_equal(u->hash, cases[i].hash);
