@@ -3,7 +3,8 @@
 #include "lib/sys/log.h"
 #include "local/local.h"
 
-/* Take the address apart, folded: local parts of users do not depend on case here. */
+/* Take the address apart, folded: local parts of users do not depend on case here. 1, 0 it is none, -1 no
+ * memory. */
 static int take_apart(struct local *l, struct deliver_request *rq, size_t i, struct local_rcpt *r)
 {
 	*r = (struct local_rcpt){ .local = l, .rq = rq, .i = i, .address = rq->rcpts[i].recipient };
@@ -13,7 +14,7 @@ static int take_apart(struct local *l, struct deliver_request *rq, size_t i, str
 	struct sv all = arena_sv(rq->arena, buf_sv(&folded));
 	buf_free(&folded);
 	if (rc < 0 || !all.p)
-		return -1;
+		return rc < 0 ? 0 : -1;
 	(void)addr_split(all, &r->name, &r->domain);
 	if (r->name.len > 1 && r->name.p[0] == '\\') {
 		r->plain = true;
@@ -22,15 +23,19 @@ static int take_apart(struct local *l, struct deliver_request *rq, size_t i, str
 	char delim;
 	(void)addr_split_ext(r->name, l->core.recipient_delimiter, l->core.owner_request_special,
 	        &r->user, &r->ext, &delim);
-	return 0;
+	return 1;
 }
 
 static void deliver_one(
         struct local *l, struct deliver_request *rq, size_t i, const struct local_loop *loop)
 {
 	struct local_rcpt r;
-	if (take_apart(l, rq, i, &r) < 0) {
-		deliver_done(rq, i, DELIVER_BOUNCED, DSN(5, 1, 3), "bad recipient address");
+	int rc = take_apart(l, rq, i, &r);
+	if (rc <= 0) {
+		if (rc < 0)
+			deliver_done(rq, i, DELIVER_DEFERRED, DSN(4, 3, 0), "out of memory");
+		else
+			deliver_done(rq, i, DELIVER_BOUNCED, DSN(5, 1, 3), "bad recipient address");
 		return;
 	}
 	if (local_loop_has(loop, r.address)) {
