@@ -259,20 +259,44 @@ struct clean_job {
 };
 
 /* Read the marker and remove it. */
+/* After a power cut the clock may be behind: mail that is here is older than now, whatever its id says. */
+static void look_ahead(struct queue *q, enum queue_name n, int64_t *before)
+{
+	struct queue_scan scan;
+	char id[QUEUE_ID_MAX + 1];
+	struct err e;
+	int rc;
+	queue_scan_start(&scan, q, n);
+	while ((rc = queue_scan_next(&scan, id, &e)) == 1) {
+		int64_t at = queue_id_time_us(sv_z(id));
+		if (at >= *before)
+			*before = at + 1;
+	}
+	if (rc < 0)
+		log_warn("%s", e.text);
+	queue_scan_end(&scan);
+}
+
 static void clean_take(void *rec)
 {
 	struct clean_job *j = rec;
 	struct queue *q = &j->qm->q;
+	static const enum queue_name places[] = { QUEUE_DIR_INCOMING, QUEUE_DIR_ACTIVE,
+		QUEUE_DIR_DEFERRED, QUEUE_DIR_HOLD };
 	char text[32];
 	int64_t before = qmgr_wall_us();
 
 	int fd = sys_openat(q->root, CLEAN_PATH, O_RDONLY | O_NOFOLLOW, 0);
+	bool known = false;
 	if (fd >= 0) {
 		ssize_t n = sys_read(fd, text, sizeof(text));
-		if (n <= 0 || num_i64(sv_n(text, (size_t)n), &before) != 1)
+		known = n > 0 && num_i64(sv_n(text, (size_t)n), &before) == 1;
+		if (!known)
 			before = qmgr_wall_us();
 		sys_close(fd);
 	}
+	for (size_t i = 0; i < ARRAY_LEN(places) && !known; i++)
+		look_ahead(q, places[i], &before);
 	j->qm->suspect_before_us = before;
 	j->rc = 0;
 	if (sys_unlinkat(q->root, CLEAN_PATH, 0) < 0 && errno != ENOENT)

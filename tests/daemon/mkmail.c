@@ -43,7 +43,7 @@ int main(int argc, char **argv)
 		return 64;
 	if (queue_open(&q, argv[1], &e) < 0 || queue_create_dirs(&q, &e) < 0)
 		return fail("open", &e);
-	queue_writer_init(&w, &q, age > 0 ? (clock_wall_s() - age) * 1000000 : 0);
+	queue_writer_init(&w, &q, age != 0 ? (clock_wall_s() - age) * 1000000 : 0);
 	w.h.mail_flags = flags;
 	while ((n = fread(buf, 1, sizeof(buf), stdin)) > 0)
 		if (queue_writer_put(&w, sv_n(buf, n), &e) < 0)

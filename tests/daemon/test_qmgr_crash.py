@@ -101,6 +101,14 @@ class Crash(unittest.TestCase):
             wait_for("fourth attempt", lambda: len(w.asked(qid)) == 4)
             self.assertEqual(w.asked(qid)[3][2] & SUSPECT, SUSPECT)
 
+    def test_clock_is_behind_after_a_power_cut(self):
+        with QueueWorld(self) as w:
+            w.agent("local")
+            qid = w.mail("", ["ok@local.test"], age=-3600)
+            w.start()
+            self.gone(w, qid)
+            self.assertEqual([fl & SUSPECT for _, _, fl in w.asked(qid)], [SUSPECT])
+
     def test_stop_in_the_middle(self):
         with QueueWorld(self) as w:
             w.agent("local")
