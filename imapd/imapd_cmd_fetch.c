@@ -33,7 +33,8 @@ struct fetch {
 	struct imap_mail mail;
 	struct buf value[FIELDS];  /* of the message at hand */
 	struct imap_piece *pieces; /* one an item */
-	bool missed;               /* a message was gone or unreadable */
+	bool missed;               /* a message was gone */
+	bool failed;               /* one is there, but could not be read */
 };
 
 static void want_field(struct fetch *f, enum store_cache_field field)
@@ -274,10 +275,11 @@ static void fetch_one(struct fetch *f, size_t index, struct store_cache_item *ca
 		rc = find_pieces(f, index, &e);
 	if (rc == 1) {
 		answer(f, index);
-	} else {
+	} else if (rc == 0) {
 		f->missed = true;
-		if (rc < 0)
-			log_error("imap(%s): FETCH: %s", f->s->user, e.text);
+	} else {
+		f->failed = true;
+		log_error("imap(%s): FETCH: %s", f->s->user, e.text);
 	}
 	imapd_mail_close(&f->mail);
 }
@@ -327,7 +329,10 @@ static void run(struct fetch *f, struct imap_seqset *set)
 	arena_free(&f->arena);
 	if (s->done)
 		return;
-	if (f->missed && !s->cmd.uid)
+	/* with OK, who keeps a copy of the mailbox would take an unread message for an expunged one */
+	if (f->failed)
+		imapd_no(s, "[UNAVAILABLE] Some of the messages cannot be read now.");
+	else if (f->missed && !s->cmd.uid)
 		imapd_no(s, "[EXPUNGEISSUED] Some of the messages cannot be read any more.");
 	else
 		imapd_ok(s, "Fetch completed.");

@@ -73,7 +73,8 @@ class Imap(unittest.TestCase):
         validity, = c.response("UIDVALIDITY")[1]
         self.m.kill("imapd")
         index = [os.path.join(r, f) for r, _, fs in os.walk(self.m.maildir("carl")) for f in fs
-                 if f.startswith("merpati") and "lock" not in f]
+                 if f == "data.mdb"]
+        self.assertTrue(index)
         for f in index:
             os.unlink(f)
         c = self.imap("carl")
