@@ -67,7 +67,8 @@ int pop3_drop_update(struct pop3_maildrop *d, struct err *e)
 
 void pop3_drop_uidl(const struct pop3_maildrop *d, size_t index, char out[static POP3_UIDL_SIZE])
 {
-	/* a UID never comes again within one UIDVALIDITY; both survive a lost index */
-	snprintf(out, POP3_UIDL_SIZE, "%08x%08x", (unsigned)store_box_uidvalidity(d->box),
-	        (unsigned)store_box_msg(d->box, index)->uid);
+	/* A UID never comes again within one UIDVALIDITY; both survive a lost index. Dovecot's default
+	 * has the same order: who changes from it or back does not fetch all mail once more. */
+	snprintf(out, POP3_UIDL_SIZE, "%08x%08x", (unsigned)store_box_msg(d->box, index)->uid,
+	        (unsigned)store_box_uidvalidity(d->box));
 }
