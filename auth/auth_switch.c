@@ -158,8 +158,10 @@ int auth_switch_pass(struct auth_switch *sw, struct sv service, const struct msg
 		}
 		fiber_event_clear(sw->changed);
 		if (fiber_event_wait(sw->changed, deadline) != 1)
-			return err_set(e, ERR_TEMP, "no %.*s process has room for a session",
-			        SV_ARG(service));
+			return err_set(e, ERR_TEMP,
+			        "no %.*s process has room for a session: raise %.*sd_session_limit, or "
+			        "the process limit of %.*sd in master.cf",
+			        SV_ARG(service), SV_ARG(service), SV_ARG(service));
 	}
 }
 

@@ -158,6 +158,18 @@ class Life(unittest.TestCase):
             r.send("n NOOP\r\n")
             self.assertTrue(r.line().startswith("n OK"))
 
+    def test_every_process_full(self):
+        """Who finds no room waits, is told, may try again; the log names the settings."""
+        sessions = [self.session() for _ in range(8)]       # two each, four processes
+        with self.m.raw("imap") as r:
+            r.line()
+            r.send("l LOGIN anna secret\r\n")
+            self.assertTrue(r.line().startswith("l NO [UNAVAILABLE]"))
+            sessions[0].close()
+            r.send("m LOGIN anna secret\r\n")
+            self.assertTrue(r.line().startswith("m OK"))
+        self.m.wait_log("no imap process has room for a session: raise imapd_session_limit, or the process limit of imapd")
+
     def test_reload_keeps_and_stop_says_bye(self):
         r = self.session()
         self.m.merpati("reload")
