@@ -101,6 +101,7 @@ static bool read_command(struct imap_login *s)
 	if (s->in.p)
 		explicit_bzero(s->in.p, s->in.len);
 	buf_reset(&s->in);
+	stream_wipe(in);
 	for (;;) {
 		/* answers to pipelined commands leave together */
 		if (sv_empty(stream_buffered(in)) && stream_flush(in) != 1) {

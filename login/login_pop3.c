@@ -156,6 +156,7 @@ const char *login_pop3(struct login_peer *p)
 		/* pipelined commands are answered together: flush before waiting only */
 		if (sv_empty(stream_buffered(p->stream)) && stream_flush(p->stream) != 1)
 			return "Disconnected";
+		stream_wipe(p->stream);
 		login_idle(p, true);
 		int rc = stream_line(p->stream, LINE_MAX_OCTETS, &line, NULL, p->deadline);
 

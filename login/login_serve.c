@@ -126,6 +126,7 @@ void login_serve_fd(
 		log_end(&p, why);
 	if (p.stream) {
 		stream_flush(p.stream);
+		stream_wipe(p.stream);
 		stream_free(p.stream);
 	}
 }

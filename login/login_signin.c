@@ -59,6 +59,7 @@ static enum login_result hand_over(struct login_peer *p, struct ipc_conn *c,
 
 	if (stream_flush(p->stream) != 1)
 		return LOGIN_GONE;
+	stream_wipe(p->stream);
 	int fd = stream_detach(p->stream, &unread);
 	/* the view dies with the stream */
 	char *kept = mem_svdup(unread);

@@ -117,6 +117,14 @@ void stream_free(struct stream *s)
 	free(s);
 }
 
+void stream_wipe(struct stream *s)
+{
+	if (!s->in.p)
+		return;
+	explicit_bzero(s->in.p, s->in.start);
+	explicit_bzero(s->in.p + s->in.end, s->in.cap - s->in.end);
+}
+
 int stream_fd(const struct stream *s)
 {
 	return s->fd;

@@ -33,6 +33,8 @@ struct stream_ops {
 struct stream *stream_new(int fd);
 struct stream *stream_new_ops(const struct stream_ops *ops, void *ctx);
 void stream_free(struct stream *s);
+/* Overwrite what was read and consumed: it may have held a password. */
+void stream_wipe(struct stream *s);
 int stream_fd(const struct stream *s);      /* -1 for stacked ones */
 int stream_errno(const struct stream *s);
 /* Take the fd away, with the octets that were read but not consumed (views until the next call). */

@@ -1,7 +1,7 @@
 """Rows M and N of the attack catalogue against a whole instance: what hostile readers send, what damaged files
 do, and what one user may learn of another. After each attack a well-behaved client is served as before.
 """
-import os, random, re, socket, struct, threading, unittest
+import base64, os, random, re, socket, struct, threading, unittest
 from instance import Instance, main, wait_for
 
 ASAN = "asan" in os.environ.get("MERPATI_BUILD", "")
@@ -50,6 +50,22 @@ def memory(m, program):
         with open(f"/proc/{pid}/status") as f:
             most = max(most, int(re.search(r"VmRSS:\s+(\d+)", f.read()).group(1)))
     return most
+
+
+def octets_of(pid):
+    """What a process has in its writable memory."""
+    octets = b""
+    with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", 0) as mem:
+        for line in maps:
+            span, rights = line.split()[:2]
+            low, high = (int(x, 16) for x in span.split("-"))
+            if rights.startswith("rw") and high - low < 1 << 28:
+                try:
+                    mem.seek(low)
+                    octets += mem.read(high - low)
+                except OSError:
+                    pass
+    return octets
 
 
 def mailbox(m, user, n, text="Subject: {0}\n\nbody {0}\n"):
@@ -294,6 +310,34 @@ class Hostile(unittest.TestCase):
             except (OSError, EOFError):
                 pass
         self.served("dora")
+
+    @unittest.skipUnless(os.getuid() == 0 and not ASAN, "only root may look into the memory of others")
+    def test_no_password_stays(self):
+        """After an attempt no process keeps the password, and no file ever had it."""
+        plain = b"Zq7-not-the-word-91"
+        coded = base64.b64encode(b"\0anna\0" + plain)
+        kept = [self.m.raw("imap"), self.m.raw("imap"), self.m.raw("pop3"), self.m.raw("pop3")]
+        for r in kept:
+            self.addCleanup(r.close)
+            r.line()
+        for r, text in zip(kept, (b"a LOGIN anna " + plain, b"a AUTHENTICATE PLAIN " + coded,
+                                  b"USER anna\r\nPASS " + plain, b"AUTH PLAIN " + coded)):
+            r.send(text + b"\r\n")
+            while not (line := r.line()).startswith(("a NO", "-ERR")):
+                self.assertTrue(line.startswith("+OK"), line)
+
+        def found():
+            return [(pid, word) for pid in self.m.pids() for word in (plain, coded[12:-4]) if word in octets_of(pid)]
+        try:
+            wait_for("memory without the password", lambda: not found(), 10)
+        except AssertionError:
+            self.fail(f"{found()}")
+        for root, _, files in os.walk(self.m.conf):
+            for f in files:
+                path = os.path.join(root, f)
+                if os.path.isfile(path):
+                    with open(path, "rb") as text:
+                        self.assertNotIn(plain, text.read(), path)
 
     def test_n07_system_users(self):
         users = os.path.join(self.m.conf, "users")
