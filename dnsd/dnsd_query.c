@@ -153,7 +153,8 @@ static struct dnsd_result *ask_outside(
 			        sv_z(name), type, &a, &d->bounds, clock_mono_ms(), next);
 		arena_free(&arena);
 		buf_free(&msg);
-		memcpy(name, next, sizeof name);
+		if (!r)
+			memcpy(name, next, sizeof name);
 	}
 	return r ? r : result_failed(type, "more than %d aliases from %s", DNSD_CHAIN_MAX, qname);
 }
