@@ -54,9 +54,9 @@ static void option_q(struct sm_options *o, const char *arg)
 		o->flush_id = arg + 1;
 		set_mode(o, SM_FLUSH);
 	} else if (*arg == 'S') {
-		sm_fatal(EX_USAGE, "-qSsitename is not implemented");
+		sm_fatal(EX_USAGE, "-qS is not an option here; for the mail of one destination: -qRsitename");
 	} else if (!ascii_is_digit(*arg)) {
-		sm_fatal(EX_USAGE, "-q%c is not implemented", *arg);
+		sm_fatal(EX_USAGE, "-q%c is not an option here; specify -q, -qRsitename or -qIqueueid", *arg);
 	}
 	/* -q30m: how often a daemon looks into the queue is a matter of main.cf */
 }
