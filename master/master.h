@@ -29,7 +29,8 @@
 #define CHILDREN_MAX        4000 /* of all services together */
 #define GENERATIONS_MAX     3
 #define STOP_STAGE_MS       15000 /* how long a stage of the stop may take before SIGKILL */
-#define TERM_TO_KILL_MS     5000
+/* a daemon gives its sessions 5 s after SIGTERM and 2 s to unwind (lib/server/life.c) */
+#define TERM_TO_KILL_MS     10000
 #define START_REPORT_MS     30000 /* when "ready" is reported although a service is not */
 #define CRASHES_TO_THROTTLE 10    /* crashes after "ready" within service_throttle_time */
 

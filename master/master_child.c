@@ -134,8 +134,10 @@ void child_stop(struct child *c, const char *why, int64_t now, int64_t grace_ms)
 	child_set_state(c, CHILD_STOPPING);
 	struct msg_master_stop stop = { .why = sv_z(why) };
 	struct err e = ERR_INIT;
-	if (!c->ctl || msg_master_stop_send(c->ctl, &stop, 0, NULL, 0, fiber_deadline(100), &e) < 0)
+	if (!c->ctl || msg_master_stop_send(c->ctl, &stop, 0, NULL, 0, fiber_deadline(100), &e) < 0) {
 		(void)kill(c->pid, SIGTERM);
+		c->termed = true;
+	}
 }
 
 static struct child *find_pid(struct master *m, pid_t pid)
@@ -168,7 +170,9 @@ void children_reap(struct master *m, int64_t now)
 		svc->gen->children--;
 		m->children--;
 		c->reaped = true;
-		service_note_exit(m, svc, pid, status, last, now);
+		/* our own SIGTERM met a process that had not come to its handler yet: as asked */
+		if (!c->termed || !WIFSIGNALED(status) || WTERMSIG(status) != SIGTERM)
+			service_note_exit(m, svc, pid, status, last, now);
 		if (c->fiber)
 			fiber_cancel(c->fiber);
 		else

@@ -226,13 +226,25 @@ class Instance:
                 self.kill()
             except (OSError, ValueError, IndexError):
                 pass
-        problems = [l for l in self.log().splitlines() if re.search(r"(panic:|AddressSanitizer|runtime error:|LeakSanitizer)", l)]
+        problems = bugs(self.log().splitlines())
         if os.environ.get("MERPATI_KEEP"):
             print("kept:", self.dir, file=sys.stderr)
         else:
             shutil.rmtree(self.dir, ignore_errors=True)
         if problems:
-            raise AssertionError("the log tells of a bug:\n" + "\n".join(problems[:20]))
+            raise AssertionError("the log tells of a bug:\n" + "\n".join(problems))
+
+
+def bugs(lines, most=120):
+    """The lines that tell of a bug, with what a sanitizer says behind them."""
+    out, left = [], 0
+    for line in lines:
+        if re.search(r"(panic:|AddressSanitizer|runtime error:|LeakSanitizer)", line):
+            left = 60
+        if left > 0:
+            out.append(line)
+            left -= 1
+    return out[:most]
 
 
 class Raw:
