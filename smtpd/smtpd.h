@@ -116,6 +116,8 @@ void smtpd_refuse_verdict(struct smtpd_session *s, const char *command, const st
 void smtpd_log_reject(struct smtpd_session *s, const char *command, const char *reply);
 
 /* One function a command; CMD->arg is what followed the verb. */
+/* Is KEYWORD not in smtpd_discard_ehlo_keywords? */
+bool smtpd_offers(const struct smtpd_session *s, const char *keyword);
 void smtpd_cmd_helo(struct smtpd_session *s, const struct smtp_cmd *cmd);
 void smtpd_cmd_mail(struct smtpd_session *s, const struct smtp_cmd *cmd);
 void smtpd_cmd_rcpt(struct smtpd_session *s, const struct smtp_cmd *cmd);

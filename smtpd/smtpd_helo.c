@@ -3,7 +3,7 @@
 #include "smtpd/smtpd.h"
 
 /* smtpd_discard_ehlo_keywords: "pipelining, 8bitmime" */
-static bool offered(const struct smtpd_session *s, const char *keyword)
+bool smtpd_offers(const struct smtpd_session *s, const char *keyword)
 {
 	struct sv list = sv_z(s->proc->smtpd.smtpd_discard_ehlo_keywords);
 	while (list.len) {
@@ -23,22 +23,24 @@ static void reply_ehlo(struct smtpd_session *s)
 	char size[40];
 	size_t n = 0;
 
-	if (offered(s, "pipelining"))
+	if (smtpd_offers(s, "pipelining"))
 		lines[n++] = "PIPELINING";
-	if (offered(s, "size")) {
+	if (smtpd_offers(s, "size")) {
 		if (s->proc->core.message_size_limit > 0)
 			snprintf(size, sizeof(size), "SIZE %ld", s->proc->core.message_size_limit);
 		else
 			snprintf(size, sizeof(size), "SIZE");
 		lines[n++] = size;
 	}
-	if (offered(s, "vrfy") && !s->proc->smtpd.disable_vrfy_command)
+	if (smtpd_offers(s, "vrfy") && !s->proc->smtpd.disable_vrfy_command)
 		lines[n++] = "VRFY";
-	if (offered(s, "enhancedstatuscodes"))
+	if (smtpd_offers(s, "enhancedstatuscodes"))
 		lines[n++] = "ENHANCEDSTATUSCODES";
-	if (offered(s, "8bitmime"))
+	if (smtpd_offers(s, "8bitmime"))
 		lines[n++] = "8BITMIME";
-	if (s->proc->core.smtputf8_enable && offered(s, "smtputf8"))
+	if (smtpd_offers(s, "dsn"))
+		lines[n++] = "DSN";
+	if (s->proc->core.smtputf8_enable && smtpd_offers(s, "smtputf8"))
 		lines[n++] = "SMTPUTF8";
 	int rc = stream_printf(s->io, "250%c%s\r\n", n ? '-' : ' ', s->proc->core.myhostname);
 	for (size_t i = 0; i < n && rc == 1; i++)

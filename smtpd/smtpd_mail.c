@@ -11,6 +11,8 @@ static unsigned args_flags(const struct smtpd_session *s)
 		flags |= SMTP_ARGS_STRICT;
 	if (s->proc->core.smtputf8_enable)
 		flags |= SMTP_ARGS_SMTPUTF8;
+	if (smtpd_offers(s, "dsn"))
+		flags |= SMTP_ARGS_DSN;
 	return flags;
 }
 

@@ -26,6 +26,28 @@ struct smtpd_verdict smtpd_rcpt_verdict(struct smtpd_session *s, struct sv recip
 	return smtpd_access_unlisted(s, recipient);
 }
 
+/* ENVID= and ORCPT= are kept decoded: what was xtext on the wire is text in the queue. */
+static struct sv decoded(struct arena *a, struct sv type, struct sv xtext, bool utf8)
+{
+	struct buf b;
+	buf_init(&b, DSN_ORCPT_MAX);
+	if (type.len > 0) {
+		buf_put_sv(&b, type);
+		buf_putc(&b, ';');
+	}
+	struct sv out = xtext_decode(&b, xtext, utf8) == 1 ? arena_sv(a, buf_sv(&b)) : SV_NONE;
+	buf_free(&b);
+	return out;
+}
+
+static struct sv decoded_orcpt(struct arena *a, struct sv orcpt)
+{
+	struct sv type, addr;
+	if (orcpt.len == 0 || dsn_addr_split(orcpt, &type, &addr) != 1)
+		return SV_NONE;
+	return decoded(a, type, addr, sv_ieqz(type, "utf-8"));
+}
+
 /* The queue file of this transaction, opened by the first recipient that is accepted. */
 static bool open_queue_file(struct smtpd_session *s)
 {
@@ -35,6 +57,8 @@ static bool open_queue_file(struct smtpd_session *s)
 		.body_type = s->txn.mail.body == SMTP_BODY_8BITMIME ? SV("8BITMIME")
 			: s->txn.mail.body == SMTP_BODY_7BIT        ? SV("7BIT")
 								    : SV_NONE,
+		.envid = decoded(&s->txn_arena, SV_NONE, s->txn.mail.envid, false),
+		.ret = s->txn.mail.ret,
 		.client_name = sv_z(s->peer.name),
 		.client_addr = sv_z(s->peer.addr),
 		.client_port = sv_z(s->peer.port),
@@ -61,9 +85,10 @@ static bool open_queue_file(struct smtpd_session *s)
 	return true;
 }
 
-static bool add_recipient(struct smtpd_session *s, const struct smtp_rcpt *rcpt)
+static bool add_recipient(struct smtpd_session *s, const struct smtp_rcpt *rcpt, struct arena *scratch)
 {
-	struct clnt_cleanup_rcpt r = { .address = rcpt->recipient, .original = rcpt->recipient };
+	struct clnt_cleanup_rcpt r = { .address = rcpt->recipient, .original = rcpt->recipient,
+		.orcpt = decoded_orcpt(scratch, rcpt->orcpt), .notify = rcpt->notify };
 	struct err e = ERR_INIT;
 
 	if (clnt_cleanup_rcpt(s->cleanup, &r, &e) == 0)
@@ -81,7 +106,8 @@ void smtpd_cmd_rcpt(struct smtpd_session *s, const struct smtp_cmd *cmd)
 	struct smtp_rcpt rcpt;
 	struct smtp_fault fault;
 	unsigned flags = (p->strict_rfc821_envelopes ? SMTP_ARGS_STRICT : 0u) |
-		(s->txn.mail.smtputf8 ? SMTP_ARGS_SMTPUTF8 | SMTP_ARGS_UTF8_NOW : 0u);
+		(s->txn.mail.smtputf8 ? SMTP_ARGS_SMTPUTF8 | SMTP_ARGS_UTF8_NOW : 0u) |
+		(smtpd_offers(s, "dsn") ? SMTP_ARGS_DSN : 0u);
 
 	if (!s->txn.active) {
 		smtpd_refuse(s, 503, "5.5.1", "Error: need MAIL command");
@@ -110,7 +136,7 @@ void smtpd_cmd_rcpt(struct smtpd_session *s, const struct smtp_cmd *cmd)
 		smtpd_refuse_verdict(s, "RCPT", &v);
 		goto out;
 	}
-	if (!open_queue_file(s) || !add_recipient(s, &rcpt))
+	if (!open_queue_file(s) || !add_recipient(s, &rcpt, &scratch))
 		goto out;
 	s->txn.rcpt_ok++;
 	s->txn.last_rcpt = s->txn.rcpt_ok == 1 ? arena_sv(&s->txn_arena, rcpt.recipient) : SV_NONE;

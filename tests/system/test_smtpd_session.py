@@ -27,7 +27,7 @@ class Session(unittest.TestCase):
         self.raw()
         lines = self.offer.split("\n")[1:]
         self.assertEqual([l.split()[0] for l in lines],
-                         ["PIPELINING", "SIZE", "VRFY", "ENHANCEDSTATUSCODES", "8BITMIME", "SMTPUTF8"])
+                         ["PIPELINING", "SIZE", "VRFY", "ENHANCEDSTATUSCODES", "8BITMIME", "DSN", "SMTPUTF8"])
 
     def test_plain_answers(self):
         c = self.raw()
@@ -196,7 +196,7 @@ class Session(unittest.TestCase):
         c = self.raw()
         for args, codes in (("SIZE=-1", (501,)), ("SIZE=x", (501,)), ("SIZE=99999999999999999999", (501, 552)),
                             ("SIZE=999999999999", (552,)), ("SIZE=1 SIZE=1", (501,)), ("BODY=x", (501, 555)),
-                            ("FOO=bar", (555,)), ("RET=FULL", (555, 501)), ("SIZE=100 BODY=8BITMIME", (250,)),
+                            ("FOO=bar", (555,)), ("RET=x", (501,)), ("RET=FULL", (250,)), ("SIZE=100 BODY=8BITMIME", (250,)),
                             ("BODY=8BITMIME SMTPUTF8", (250,))):
             with self.subTest(args=args):
                 self.assertIn(c.cmd("MAIL FROM:<a@c.example> " + args)[0], codes)
