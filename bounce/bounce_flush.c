@@ -154,7 +154,8 @@ static int submit(struct flush *f, struct sv from, struct sv to, enum report_kin
 			                                    "sender non-delivery notification",
 			[REPORT_DELAY] = "sender delay notification",
 			[REPORT_SUCCESS] = "sender delivery status notification",
-			[REPORT_POSTMASTER] = "postmaster non-delivery notification" };
+			[REPORT_POSTMASTER] = "postmaster non-delivery notification",
+			[REPORT_POSTMASTER_DELAY] = "postmaster delay notification" };
 		if (res.status == CLEANUP_COMMITTED) {
 			log_info("%.*s: %s: %s", SV_ARG(f->m->queue_id), what[kind], res.queue_id);
 			rc = 1;
@@ -222,11 +223,11 @@ static bool from_double_bounce(const struct bounce *b, struct sv sender)
 	       (sv_ieqz(domain, b->core.myorigin) || sv_ieqz(domain, b->core.myhostname));
 }
 
-static int tell_postmaster(struct flush *f, const char *to)
+static int tell_postmaster(struct flush *f, const char *to, enum report_kind kind)
 {
 	char from[512];
 	snprintf(from, sizeof(from), "%s@%s", f->b->core.double_bounce_sender, f->b->core.myorigin);
-	return report_to(f, sv_z(from), sv_z(to), REPORT_POSTMASTER);
+	return report_to(f, sv_z(from), sv_z(to), kind);
 }
 
 /* Who is to be told? 1 done, -1 later. */
@@ -245,16 +246,16 @@ static int tell(struct flush *f)
 		if (!failure)
 			return 1;
 		if (notify_class(b, "2bounce"))
-			return tell_postmaster(f, b->core.twobounce_notice_recipient);
+			return tell_postmaster(f, b->core.twobounce_notice_recipient, REPORT_POSTMASTER);
 		log_info("%.*s: undeliverable notification discarded", SV_ARG(f->m->queue_id));
 		return 1;
 	}
 	if (report_to(f, SV_NONE, sender, f->kind) < 0)
 		return -1;
 	if (failure && notify_class(b, "bounce"))
-		return tell_postmaster(f, b->core.bounce_notice_recipient);
+		return tell_postmaster(f, b->core.bounce_notice_recipient, REPORT_POSTMASTER);
 	if (f->kind == REPORT_DELAY && notify_class(b, "delay"))
-		return tell_postmaster(f, b->core.delay_notice_recipient);
+		return tell_postmaster(f, b->core.delay_notice_recipient, REPORT_POSTMASTER_DELAY);
 	return 1;
 }
 

@@ -14,6 +14,7 @@ const char *report_subject(enum report_kind kind)
 	switch (kind) {
 	case REPORT_DELAY: return "Your mail is delayed";
 	case REPORT_SUCCESS: return "Delivery report of your mail";
+	case REPORT_POSTMASTER_DELAY: return "Postmaster notice: delayed mail";
 	case REPORT_POSTMASTER: return "Postmaster notice: undeliverable mail";
 	case REPORT_FAILURE: break;
 	}
@@ -144,6 +145,9 @@ static const char *explanation(enum report_kind kind)
 		return "As you asked, here is what became of your mail at this server. A recipient "
 		       "that was "
 		       "\"relayed\" or \"expanded\" may get it, or not, from the next server.";
+	case REPORT_POSTMASTER_DELAY:
+		return "A mail is delayed. The reasons are listed below; its header is attached. "
+		       "Delivery will be tried again.";
 	case REPORT_POSTMASTER:
 		return "A mail could not be delivered. The reasons are listed below; its header is "
 		       "attached.";
@@ -212,7 +216,8 @@ static void put_status_rcpt(const struct report *r, struct buf *out, const struc
 		put_typed(r, out, "Diagnostic-Code", "smtp", p->diagnostic);
 	else if (p->text.len > 0)
 		put_typed(r, out, "Diagnostic-Code", "X-merpati", p->text);
-	if (r->kind == REPORT_DELAY && r->retry_until_s > 0)
+	bool delay = r->kind == REPORT_DELAY || r->kind == REPORT_POSTMASTER_DELAY;
+	if (delay && r->retry_until_s > 0)
 		put_date_field(r, out, "Will-Retry-Until", r->retry_until_s);
 }
 

@@ -21,6 +21,7 @@ enum report_kind {
 	REPORT_SUCCESS,
 	REPORT_POSTMASTER, /* copy of a failure for the postmaster, or a failure that has no sender
 	                    */
+	REPORT_POSTMASTER_DELAY, /* copy of a delay warning */
 };
 
 struct report_rcpt {

@@ -144,6 +144,21 @@ class Notify(unittest.TestCase):
         w.flush()
         self.assertEqual([m["rcpts"] for m in w.cleanup.mails], [["anna@far.test"], ["postmaster"]])
 
+    def test_postmaster_copy_of_a_delay(self):
+        w = BounceWorld(self, "notify_classes = delay\ndelay_notice_recipient = pm@here.test\n")
+        w.append("defer", ["bert@here.test"], action="delayed")
+        w.flush("delay")
+        warning, copy = w.cleanup.mails
+        self.assertEqual([m["rcpts"] for m in (warning, copy)], [["anna@far.test"], ["pm@here.test"]])
+        self.assertEqual(copy["sender"], "double-bounce@here.test")
+        self.assertIn(b"Subject: Postmaster notice: delayed mail\n", copy["data"])
+        self.assertIn(b"Will-Retry-Until: ", copy["data"])
+        self.assertNotIn(b"could not be delivered", copy["data"])
+        self.assertNotIn(b"It floats", copy["data"])
+        w.append("bounce", ["bert@here.test"])
+        w.flush()       # a failure is not of this class
+        self.assertEqual(len(w.cleanup.mails), 3)
+
     def test_delay_keeps_the_log(self):
         w = BounceWorld(self)
         w.append("defer", ["bert@here.test"], action="delayed")

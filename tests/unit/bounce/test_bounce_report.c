@@ -110,6 +110,7 @@ static void kinds(void **state)
 		{ REPORT_DELAY, "Subject: Your mail is delayed\n", "delayed" },
 		{ REPORT_SUCCESS, "Subject: Delivery report of your mail\n", "delivered" },
 		{ REPORT_POSTMASTER, "Subject: Postmaster notice: undeliverable mail\n", "failed" },
+		{ REPORT_POSTMASTER_DELAY, "Subject: Postmaster notice: delayed mail\n", "delayed" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct report_rcpt rcpt = one;
@@ -128,7 +129,8 @@ static void kinds(void **state)
 		has(buf_sv(&out), cases[i].subject);
 		has(buf_sv(&out), "Remote-MTA: dns; mx.far.example\n");
 		has(buf_sv(&out), "Diagnostic-Code: smtp; 450 4.2.1 later\n");
-		(cases[i].kind == REPORT_DELAY ? has : hasnot)(buf_sv(&out), "Will-Retry-Until: ");
+		bool delay = cases[i].kind == REPORT_DELAY || cases[i].kind == REPORT_POSTMASTER_DELAY;
+		(delay ? has : hasnot)(buf_sv(&out), "Will-Retry-Until: ");
 		buf_free(&out);
 	}
 }
