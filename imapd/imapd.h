@@ -64,6 +64,7 @@ struct imap_session {
 	struct imap_section_memory memory;
 	struct buf out; /* pieces of answers */
 	unsigned errors; /* BADs since the last OK */
+	bool asked; /* whether the client that sends no more still reads */
 	bool done;
 	const char *why; /* for the log */
 	uint64_t expunged, fetched;
@@ -83,6 +84,12 @@ enum imap_input {
 	IMAP_INPUT_END,     /* the session is over */
 };
 enum imap_input imapd_read(struct imap_session *s);
+/*
+ * Does somebody still wait for the answer? Long commands ask between two lines of it. A client that
+ * sends no more is sent an untagged OK once: one that closed its half only reads on, from the other
+ * comes a reset. False: S is done.
+ */
+bool imapd_client_waits(struct imap_session *s, bool between_lines);
 /* What a read that brought nothing means: says BYE where somebody may listen. */
 void imapd_lost(struct imap_session *s, ssize_t rc);
 

@@ -301,8 +301,10 @@ static void fetch_all(struct fetch *f, const struct imap_indexes *idx)
 			fetch_one(f, idx->v[at + i], &f->cached[i * f->nfields]);
 		if (f->nmade > 0)
 			store_cache_put(f->s->view.box, f->made, f->nmade);
-		if (fiber_yield() < 0)
-			return;
+		(void)fiber_yield();
+		if (at + n < idx->n && !imapd_client_waits(f->s, true))
+			log_info("imap(%s): FETCH given up at message %zu of %zu: nobody waits for it",
+			        f->s->user, at + n, idx->n);
 	}
 }
 

@@ -14,6 +14,28 @@ void imapd_lost(struct imap_session *s, ssize_t rc)
 	}
 }
 
+bool imapd_client_waits(struct imap_session *s, bool between_lines)
+{
+	if (s->done)
+		return false;
+	if (fiber_cancelled()) {
+		if (!between_lines)
+			stream_puts(s->io, "\r\n");
+		imapd_lost(s, STREAM_CANCELLED);
+		return false;
+	}
+	enum stream_peer peer = stream_peer(s->io);
+
+	if (peer == STREAM_PEER_SILENT && between_lines && !s->asked) {
+		s->asked = true;
+		if (stream_puts(s->io, "* OK Still at work.\r\n") != 1 || stream_flush(s->io) != 1)
+			peer = STREAM_PEER_GONE;
+	}
+	if (peer == STREAM_PEER_GONE)
+		imapd_lost(s, STREAM_ERR);
+	return !s->done;
+}
+
 /* A literal that will not be read: refuse it in place of "+", or part company. */
 static enum imap_input too_big(struct imap_session *s)
 {

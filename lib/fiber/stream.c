@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 
 #include "lib/fiber/fiber.h"
 #include "lib/sys/sys.h"
@@ -386,6 +387,16 @@ int stream_printf(struct stream *s, const char *fmt, ...)
 	int rc = stream_write(s, large, (size_t)n);
 	free(large);
 	return rc;
+}
+
+enum stream_peer stream_peer(const struct stream *s)
+{
+	struct pollfd p = { .fd = s->fd, .events = POLLRDHUP };
+	if (s->fd < 0 || poll(&p, 1, 0) <= 0)
+		return STREAM_PEER_OPEN;
+	if (p.revents & (POLLHUP | POLLERR | POLLNVAL))
+		return STREAM_PEER_GONE;
+	return p.revents & POLLRDHUP ? STREAM_PEER_SILENT : STREAM_PEER_OPEN;
 }
 
 uint64_t stream_octets_in(const struct stream *s)

@@ -62,6 +62,14 @@ int stream_puts(struct stream *s, const char *z);
 int stream_put_sv(struct stream *s, struct sv v);
 int stream_printf(struct stream *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
 int stream_flush(struct stream *s);
+
+/* What is known of the peer without reading; input that waits does not hide it. Stacked: OPEN. */
+enum stream_peer {
+	STREAM_PEER_OPEN,
+	STREAM_PEER_SILENT, /* it sends no more; whether it still reads shows only when it is written to */
+	STREAM_PEER_GONE,   /* closed both ways, or reset */
+};
+enum stream_peer stream_peer(const struct stream *s);
 uint64_t stream_octets_in(const struct stream *s);
 uint64_t stream_octets_out(const struct stream *s);
 

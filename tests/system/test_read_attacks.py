@@ -88,7 +88,7 @@ class Hostile(unittest.TestCase):
     def setUpClass(cls):
         cls.m = Instance(main_cf={"auth_failure_delay": "0"})
         cls.addClassCleanup(cls.m.close)
-        for u in ("anna", "ben", "carl", "dora", "emil", "fred"):
+        for u in ("anna", "ben", "carl", "dora", "emil", "fred", "gina"):
             cls.m.user(u)
         cls.m.start()
 
@@ -168,6 +168,28 @@ class Hostile(unittest.TestCase):
         lines = c.cmd("SEARCH" + " NOT BODY {3+}\r\nxyz" * 500)
         self.assertRegex(lines[-1], "OK|BAD")
         self.served("emil")
+
+    def test_m07_ends_with_its_client(self):
+        mailbox(self.m, "gina", 3000)
+        c = self.imap("gina")
+        c.cmd("SELECT INBOX", "OK")
+        # one that closed its half only is told that it has to wait, and gets its answer
+        c.r.send("h SEARCH BODY 2999\r\n")
+        c.r.s.shutdown(socket.SHUT_WR)
+        lines = []
+        while not lines or not lines[-1].startswith("h "):
+            lines.append(c.r.line())
+        self.assertEqual(lines, ["* OK Still at work.", "* SEARCH 2999", "h OK Search completed."])
+        # one that left: the search goes no further
+        for command, where in (("SEARCH BODY nowhere", "SEARCH"), ("FETCH 1:* BODYSTRUCTURE", "FETCH")):
+            c = self.imap("gina")
+            c.cmd("SELECT INBOX", "OK")
+            c.r.send(f"g {command}\r\n")
+            c.r.close()
+            self.m.wait_log(rf"imap\(gina[^ ]*\): {where} given up at message \d+ of 3000")
+            at, = re.findall(rf"{where} given up at message (\d+) of 3000", self.m.log())
+            self.assertLess(int(at), 1500)
+        self.m.wait_log(r"imap\(gina[^ ]*\)<[^ ]*>: Disconnected: Connection closed", count=3)
 
     def test_m09_names(self):
         c = self.imap()

@@ -166,6 +166,25 @@ static void test_socket_without_loop(void **state)
 	close(p[1]);
 }
 
+static void test_peer(void **state)
+{
+	int p[2];
+	struct sv octets;
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, p), 0);
+	struct stream *s = stream_new(p[0]);
+	assert_int_equal(stream_peer(s), STREAM_PEER_OPEN);
+	assert_int_equal(write(p[1], "unread", 6), 6);
+	assert_int_equal(stream_peer(s), STREAM_PEER_OPEN);
+	/* octets that wait do not hide that no more come */
+	assert_int_equal(shutdown(p[1], SHUT_WR), 0);
+	assert_int_equal(stream_peer(s), STREAM_PEER_SILENT);
+	assert_int_equal(close(p[1]), 0);
+	assert_int_equal(stream_peer(s), STREAM_PEER_GONE);
+	assert_int_equal(stream_peek(s, &octets, fiber_deadline(1000)), 6);
+	stream_free(s);
+}
+
 /* --- both ends in one loop: more than the socket holds --------------------------------------------- */
 
 struct pair {
@@ -215,7 +234,7 @@ int main(void)
 		cmocka_unit_test(test_lines), cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_discard_bounded), cmocka_unit_test(test_unread_and_exact),
 		cmocka_unit_test(test_large_writes), cmocka_unit_test(test_socket_without_loop),
-		cmocka_unit_test(test_bulk),
+		cmocka_unit_test(test_peer), cmocka_unit_test(test_bulk),
 	};
 	log_init("merpati/test");
 	return cmocka_run_group_tests(tests, NULL, NULL);
