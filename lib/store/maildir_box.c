@@ -303,7 +303,7 @@ static int assign(
 		r->size = n.size;
 		r->vsize = n.vsize;
 		r->where = p->v[i].in_new ? BOX_NEW : BOX_CUR;
-		r->recent = p->v[i].in_new;
+		r->recent = p->v[i].in_new && !b->writable;
 		r->mark = b->scan;
 		maildir_rec_set_info(r, sv_z(p->v[i].name));
 	}

@@ -32,7 +32,7 @@ struct box_rec {
 	uint32_t flags;
 	uint32_t keywords;
 	uint8_t where; /* enum box_where */
-	bool recent;   /* this box moved it out of new/, or saw it there */
+	bool recent;   /* this box moved it out of new/; or saw it there and may not move it */
 	bool gone;     /* two looks did not find it: a rewrite of the uidlist drops its line */
 	uint32_t mark; /* scan that saw the file last */
 	uint64_t size, vsize;

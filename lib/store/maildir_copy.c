@@ -1,5 +1,5 @@
 /*
- * Order of a copy: links into the target's cur/ -> sync of cur/ -> UIDs written and synced -> (move)
+ * Order of a copy: links into the target's new/ -> sync of new/ -> UIDs written and synced -> (move)
  * originals removed. A crash before the UIDs are written leaves complete mails that the next session
  * gives UIDs to; the command was not answered then.
  */
@@ -63,18 +63,19 @@ static uint32_t translate(const struct copier *k, uint32_t keywords)
 	return out;
 }
 
-/* The same content under NAME in the target's cur/: a link, or a copy where links do not go. */
+/* The same content under NAME in the target's new/ (copies are \Recent: RFC 3501 6.4.7): a link, or a
+ * copy where links do not go. */
 static int put_file(
         struct copier *k, int src_fd, const struct box_rec *r, const char *name, struct err *e)
 {
 	char old[MAILDIR_NAME_MAX + 1];
 	maildir_box_name(r, old);
 	int src_dir = r->where == BOX_NEW ? k->from.new_ : k->from.cur;
-	if (sys_linkat(src_dir, old, k->to.cur, name) == 0)
+	if (sys_linkat(src_dir, old, k->to.new_, name) == 0)
 		return 0;
 	if (errno != EXDEV && errno != EPERM && errno != EMLINK && errno != ENOENT &&
 	        errno != EOPNOTSUPP)
-		return err_sys(e, errno, "link %s/cur/%s", k->to.path, name);
+		return err_sys(e, errno, "link %s/new/%s", k->to.path, name);
 	struct store_delivery whole = { .fd = src_fd, .size = r->size, .head = SV_NONE };
 	struct maildir_tmp t;
 	if (maildir_tmp_open(&k->to, k->c->to->host, &t, e) < 0)
@@ -83,7 +84,7 @@ static int put_file(
 	if (rc == 0)
 		rc = maildir_tmp_sync(&k->to, &t, r->mtime, e);
 	if (rc == 0)
-		rc = maildir_tmp_publish(&k->to, &t, true, name, false, e);
+		rc = maildir_tmp_publish(&k->to, &t, name, false, e);
 	maildir_tmp_discard(&k->to, &t);
 	return rc;
 }
@@ -109,8 +110,7 @@ static int one(struct copier *k, size_t i, struct err *e)
 		maildir_unique_base(k->c->to->host, r->size, r->vsize, base);
 	else
 		(void)snprintf(base, sizeof(base), "%s", r->base);
-	if (maildir_name_format(&name, sv_z(base), r->flags, translate(k, r->keywords), SV_NONE) <
-	        0)
+	if (maildir_name_arrival(&name, sv_z(base), r->flags, translate(k, r->keywords)) < 0)
 		rc = err_set(e, ERR_TEMP, "%s/%s: name too long for its flags", k->to.path, base);
 	else
 		rc = put_file(k, fd, r, buf_z(&name), e);
@@ -129,12 +129,12 @@ static int copy_locked(struct copier *k, struct err *e)
 	for (size_t i = 0; i < k->c->n && rc >= 0; i++)
 		rc = one(k, i, e);
 	if (rc >= 0)
-		rc = maildir_sync(k->to.cur, k->to.path, "cur", e);
+		rc = maildir_sync(k->to.new_, k->to.path, "new", e);
 	if (rc >= 0 && k->n > 0)
 		rc = maildir_arrive(k->c->to, &k->to, k->in, k->n, e);
 	if (rc < 0) {
 		for (size_t i = 0; i < k->n; i++)
-			(void)sys_unlinkat(k->to.cur, k->in[i].name, 0);
+			(void)sys_unlinkat(k->to.new_, k->in[i].name, 0);
 		return -1;
 	}
 	for (size_t i = 0; i < k->n; i++)

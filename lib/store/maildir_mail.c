@@ -297,7 +297,7 @@ int maildir_arrive(struct maildir_box *b, const struct maildir_dir *d, struct ma
 			break;
 		}
 		v[i].uid = b->list.h.nextuid++;
-		r->where = BOX_CUR;
+		r->where = BOX_NEW;
 		r->flags = name.flags;
 		r->keywords = name.keywords;
 		r->size = name.size;

@@ -34,14 +34,14 @@ MUST_USE int maildir_mail_remove(
 MUST_USE int maildir_keyword_mask(struct maildir_box *b, int root, const struct maildir_dir *d,
 	const struct sv *names, size_t n, bool create, uint32_t *mask, struct err *e);
 
-/* A file that comes into a folder's cur/: its name there and the UID it got. */
+/* A file that comes into a folder's new/: its name there and the UID it got. */
 struct mail_arrival {
 	char name[MAILDIR_NAME_MAX + 1];
 	uint32_t uid;
 };
 
 /*
- * Under the locks of B: give N files that are already in cur/ (and synced) their UIDs and write these
+ * Under the locks of B: give N files that are already in new/ (and synced) their UIDs and write these
  * down. 0, or -1: no UID was given; the caller removes the files.
  */
 MUST_USE int maildir_arrive(struct maildir_box *b, const struct maildir_dir *d, struct mail_arrival *v,

@@ -113,6 +113,13 @@ int maildir_name_format(
 	return 0;
 }
 
+int maildir_name_arrival(struct buf *out, struct sv base, uint32_t flags, uint32_t keywords)
+{
+	if (flags == 0 && keywords == 0)
+		return buf_put_sv(out, base);
+	return maildir_name_format(out, base, flags, keywords, SV_NONE);
+}
+
 void maildir_host_clean(struct sv host, char out[MAILDIR_HOST_MAX + 1])
 {
 	size_t n = 0;

@@ -35,6 +35,9 @@ int maildir_name_parse(struct sv name, struct maildir_name *out);
 /* Append "BASE:2,<flags><keywords>", letters in ASCII order. INFO, when not empty, is the info part
  * that stood there: letters of it that have no meaning here are kept. 0, or -1 at the ceiling. */
 int maildir_name_format(struct buf *out, struct sv base, uint32_t flags, uint32_t keywords, struct sv info);
+/* The name in new/: the base alone when there are no flags, as a delivery writes it; else the same as
+ * maildir_name_format(). Dovecot, too, keeps an info part that stands there. 0 or -1. */
+int maildir_name_arrival(struct buf *out, struct sv base, uint32_t flags, uint32_t keywords);
 /* What stands behind the base: ":2,FS", or empty. */
 struct sv maildir_name_info(struct sv name);
 

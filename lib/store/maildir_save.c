@@ -106,17 +106,15 @@ int maildir_tmp_sync(
 	return 0;
 }
 
-int maildir_tmp_publish(const struct maildir_dir *d, struct maildir_tmp *t, bool to_cur,
-        const char *name, bool sync, struct err *e)
+int maildir_tmp_publish(const struct maildir_dir *d, struct maildir_tmp *t, const char *name,
+        bool sync, struct err *e)
 {
-	int to = to_cur ? d->cur : d->new_;
-	const char *sub = to_cur ? "cur" : "new";
-	if (sys_renameat(d->tmp, t->name, to, name) < 0)
-		return err_sys(e, errno, "rename %s/tmp/%s to %s/%s", d->path, t->name, sub, name);
+	if (sys_renameat(d->tmp, t->name, d->new_, name) < 0)
+		return err_sys(e, errno, "rename %s/tmp/%s to new/%s", d->path, t->name, name);
 	t->name[0] = '\0';
-	if (sync && maildir_sync(to, d->path, sub, e) < 0) {
+	if (sync && maildir_sync(d->new_, d->path, "new", e) < 0) {
 		/* it may or may not survive: take it back, so that trying again makes no double */
-		(void)sys_unlinkat(to, name, 0);
+		(void)sys_unlinkat(d->new_, name, 0);
 		return -1;
 	}
 	return 0;
@@ -181,7 +179,6 @@ int maildir_deliver(
 	char base[MAILDIR_NAME_MAX + 1];
 	struct buf name;
 	buf_init(&name, MAILDIR_NAME_MAX);
-	bool to_cur = dl->flags != 0;
 	int rc = maildir_tmp_copy(d, &t, dl, e);
 	if (rc == 0)
 		rc = maildir_tmp_sync(d, &t, 0, e);
@@ -189,15 +186,12 @@ int maildir_deliver(
 		/* the same mail gets the same name each time: a repeated delivery replaces itself */
 		(void)snprintf(base, sizeof(base), "%lld.K%s.%s,S=%" PRIu64 ",W=%" PRIu64,
 		        (long long)dl->arrival_s, dl->key.hex, host, t.size, t.vsize);
-		if (to_cur)
-			rc = maildir_name_format(&name, sv_z(base), dl->flags, 0, SV_NONE);
-		else
-			rc = buf_puts(&name, base);
+		rc = maildir_name_arrival(&name, sv_z(base), dl->flags, 0);
 		if (rc < 0)
 			err_set(e, ERR_BUG, "name of a mail file is too long");
 	}
 	if (rc == 0)
-		rc = maildir_tmp_publish(d, &t, to_cur, buf_z(&name), true, e);
+		rc = maildir_tmp_publish(d, &t, buf_z(&name), true, e);
 	maildir_tmp_discard(d, &t);
 	buf_free(&name);
 	return rc < 0 ? -1 : 1;

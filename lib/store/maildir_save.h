@@ -1,5 +1,5 @@
 /*
- * lib/store/maildir_save.h - a mail file from its first octet in tmp/ to its name in new/ or cur/.
+ * lib/store/maildir_save.h - a mail file from its first octet in tmp/ to its name in new/.
  *
  * Layer:     store (blocking system calls: runs inside offload jobs).
  * Ownership: a struct maildir_tmp ends in exactly one of publish (1) and discard.
@@ -40,9 +40,9 @@ MUST_USE int maildir_tmp_write_end(const struct maildir_dir *d, struct maildir_t
 /* The content to disk; MTIME (seconds, 0 = leave) becomes INTERNALDATE. */
 MUST_USE int maildir_tmp_sync(
 	const struct maildir_dir *d, struct maildir_tmp *t, int64_t mtime, struct err *e);
-/* Rename to NAME in directory TO ("new" or "cur"), then sync that directory (SYNC). */
-MUST_USE int maildir_tmp_publish(const struct maildir_dir *d, struct maildir_tmp *t, bool to_cur,
-	const char *name, bool sync, struct err *e);
+/* Rename to NAME in new/, then sync that directory (SYNC). */
+MUST_USE int maildir_tmp_publish(const struct maildir_dir *d, struct maildir_tmp *t, const char *name,
+	bool sync, struct err *e);
 /* Close and remove what is left. Safe after publish and on a zeroed one with .fd = -1. */
 void maildir_tmp_discard(const struct maildir_dir *d, struct maildir_tmp *t);
 

@@ -64,7 +64,7 @@ static void one_file(struct maildir_box *b, const char *z, bool in_new, struct b
 	r->mark = b->scan;
 	r->gone = false;
 	r->where = in_new ? BOX_NEW : BOX_CUR;
-	r->recent |= in_new;
+	r->recent |= in_new && !b->writable;
 	r->flags = n.flags;
 	r->keywords = n.keywords;
 	if (n.size != 0)

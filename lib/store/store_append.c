@@ -99,7 +99,8 @@ int store_append_write(struct store_append *ap, struct sv octets, struct err *e)
 	return ap->rc < 0 ? -1 : 1;
 }
 
-/* tmp/ -> cur/ with its UID on disk. Locks of the folder are held. 1, 0, -1. */
+/* tmp/ -> new/ with its UID on disk: the first session that is told of it moves it on. Locks of the
+ * folder are held. 1, 0, -1. */
 static int publish(struct store_append *ap, uint32_t keywords)
 {
 	char base[MAILDIR_NAME_MAX + 1];
@@ -107,16 +108,16 @@ static int publish(struct store_append *ap, uint32_t keywords)
 	buf_init(&name, MAILDIR_NAME_MAX);
 	maildir_unique_base(ap->account->store->host, ap->tmp.size, ap->tmp.vsize, base);
 	struct mail_arrival in;
-	int rc = maildir_name_format(&name, sv_z(base), ap->meta->flags, keywords, SV_NONE);
+	int rc = maildir_name_arrival(&name, sv_z(base), ap->meta->flags, keywords);
 	if (rc < 0 || sv_copyz(buf_sv(&name), in.name, sizeof(in.name)) < 0)
 		rc = err_set(&ap->err, ERR_BUG, "name of a mail file is too long");
 	buf_free(&name);
 	if (rc < 0)
 		return -1;
-	if (maildir_tmp_publish(&ap->d, &ap->tmp, true, in.name, true, &ap->err) < 0)
+	if (maildir_tmp_publish(&ap->d, &ap->tmp, in.name, true, &ap->err) < 0)
 		return ap->err.sys_errno == ENOENT ? 0 : -1;
 	if (maildir_arrive(ap->table, &ap->d, &in, 1, &ap->err) < 0) {
-		(void)sys_unlinkat(ap->d.cur, in.name, 0);
+		(void)sys_unlinkat(ap->d.new_, in.name, 0);
 		return -1;
 	}
 	ap->uid = in.uid;

@@ -69,6 +69,12 @@ static void test_format(void **state)
 	/* letters of others are kept, meaning is not */
 	assert_int_equal(maildir_name_format(&b, SV("1.h"), STORE_SEEN, 0, SV(":2,QFb")), 0);
 	t_assert_sv(buf_sv(&b), "1.h:2,QS");
+	buf_reset(&b);
+	assert_int_equal(maildir_name_arrival(&b, SV("1.h"), 0, 0), 0);
+	t_assert_sv(buf_sv(&b), "1.h");
+	buf_reset(&b);
+	assert_int_equal(maildir_name_arrival(&b, SV("1.h"), STORE_SEEN, 1), 0);
+	t_assert_sv(buf_sv(&b), "1.h:2,Sa");
 	buf_free(&b);
 	buf_init(&b, 5);
 	assert_int_equal(maildir_name_format(&b, SV("1.h"), STORE_SEEN, 0, SV_NONE), -1);

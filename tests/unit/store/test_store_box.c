@@ -148,9 +148,15 @@ static void box_fiber(void *arg)
 	WANT(append(&w, "INBOX", "fourth\r\n", 0) == 4);
 	w.ev.n = 0;
 	WANT(store_box_refresh(b, true, &w.ev, &e) == 1);
-	WANT(w.ev.n == 2 && w.ev.v[0].kind == STORE_EV_EXPUNGE && w.ev.v[0].seq == 1 &&
-	        w.ev.v[1].kind == STORE_EV_EXISTS && w.ev.v[1].seq == 3);
+	WANT(w.ev.n == 3 && w.ev.v[0].kind == STORE_EV_EXPUNGE && w.ev.v[0].seq == 1 &&
+	        w.ev.v[1].kind == STORE_EV_EXISTS && w.ev.v[1].seq == 3 &&
+	        w.ev.v[2].kind == STORE_EV_RECENT);
 	WANT(store_box_uidnext(b) == 5 && store_box_msg(b, 2)->uid == 4);
+	/* B was the first that was told of it: for O it is not recent */
+	WANT(store_box_msg(b, 2)->recent);
+	WANT(store_box_refresh(o, true, &w.ev, &e) == 1);
+	WANT(store_box_msg(o, store_box_count(o) - 1)->uid == 4 &&
+	        !store_box_msg(o, store_box_count(o) - 1)->recent);
 	store_box_close(b);
 	store_box_close(o);
 	/* EXAMINE changes nothing */
