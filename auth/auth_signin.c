@@ -79,12 +79,15 @@ static int issue(struct auth *a, const struct msg_auth_sign_in *m, const struct 
 	return 1;
 }
 
+/* Why, for the admin; login must not know. Tools that watch for password guessing count login's line,
+ * so this one must not have the form of Dovecot's "passwd-file(user,address): ...". */
 static void refused(struct auth *a, const struct msg_auth_sign_in *m, const char *why)
 {
 	char shown[SHOWN_MAX + 1];
 
 	show_user(m->user, shown);
-	log_info("auth: passwd-file(%s,%.*s): %s", shown, SV_ARG(m->remote_addr), why);
+	log_info("auth: sign-in refused, %s: user=<%s>, rip=%.*s, service=%.*s", why, shown,
+	        SV_ARG(m->remote_addr), SV_ARG(m->service));
 	auth_penalty_failed(a->penalty, m->remote_addr, clock_mono_ms());
 	fiber_sleep(a->set.failure_delay_ms);
 }
@@ -117,7 +120,7 @@ int auth_sign_in(
 	if (same < 0)
 		return -1;
 	if (!usable || !same) {
-		refused(a, m, !found ? "unknown user" : "Password mismatch");
+		refused(a, m, !found ? "unknown user" : "password mismatch");
 		return 0;
 	}
 	auth_penalty_passed(a->penalty, m->remote_addr);

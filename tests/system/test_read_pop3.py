@@ -2,6 +2,8 @@
 import os, poplib, re, unittest
 from instance import Instance, main
 
+# what log readers made for Dovecot take for a failed sign-in: login's last line; a password database's own line
+COUNTED = re.compile(r"-login: .*\(auth failed, .*rip=|[a-z-]+\([^()]*,[0-9a-f.:]+\): (unknown user|password mismatch)", re.I)
 
 class Pop3(unittest.TestCase):
     @classmethod
@@ -79,6 +81,10 @@ class Pop3(unittest.TestCase):
         self.m.wait_log(r"pop3-login: Aborted login \(auth failed, 1 attempts in \d+ secs\): user=<(anna|nobody)>, "
                         r"method=PLAIN, rip=127\.0\.0\.1, lip=127\.0\.0\.1, session=<\S+>", count=2)
         self.assertNotIn("wrong", self.m.log())
+        # the reason is told, in a line that is not counted as another failure
+        for user, why in (("anna", "password mismatch"), ("nobody", "unknown user")):
+            self.m.wait_log(rf"auth: sign-in refused, {why}: user=<{user}>, rip=127\.0\.0\.1, service=pop3$")
+            self.assertEqual([bool(COUNTED.search(l)) for l in self.m.log().splitlines() if f"<{user}>" in l].count(True), 1)
 
     def test_pipelining_with_a_slow_reader(self):
         """10,000 RETR at once and nobody reads: memory of the server stays bounded (ATTACKS N06)."""
