@@ -89,6 +89,9 @@ static void drain(struct server *s)
 		}
 		fiber_event_clear(s->changed);
 		int rc = fiber_event_wait(s->changed, ends);
+		if (rc == 0 && cancelled)
+			log_warn("%u connections and %d sessions did not end in time: they are cut off",
+				s->active, s->sessions);
 		if (rc < 0 || (rc == 0 && cancelled))
 			return;
 		if (rc == 0) {

@@ -223,6 +223,8 @@ int server_main(int argc, char **argv, const struct server_def *def)
 	if (start(s, &e) < 0)
 		log_fatal(e.cls == ERR_CONFIG ? EX_CONFIG : EX_TEMPFAIL, "%s", e.text);
 	int code = fiber_main(server_life, s);
+	if (s->active > 0 || s->sessions > 0)
+		_exit(code); /* cut off in the middle: what they hold ends with the process, too */
 	/* what the daemon itself keeps in .state ends with the process */
 	forget(s);
 	return code;

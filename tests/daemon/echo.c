@@ -1,7 +1,8 @@
 /*
  * A daemon for the tests of lib/server: serves frames, one verb a frame in rewrite.rewrite's context field.
  * "echo" answers, "dial NAME" asks NAME the same through server_dial(), "read PATH" and "exec" try the jail,
- * "work" takes as long as the test wants, "idle" marks the connection idle.
+ * "work" takes as long as the test wants, "stubborn" does not end when it is cancelled, "idle" marks the
+ * connection idle.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -49,6 +50,9 @@ static void act(struct server_conn *c, struct sv verb, struct buf *answer)
 		execv("/bin/true", argv);
 		buf_puts(answer, "alive");
 	} else if (sv_eqz(word, "work")) {
+		buf_puts(answer, fiber_sleep(60000) == 1 ? "slept" : "cancelled");
+	} else if (sv_eqz(word, "stubborn")) {
+		(void)fiber_shield(true);
 		buf_puts(answer, fiber_sleep(60000) == 1 ? "slept" : "cancelled");
 	} else if (sv_eqz(word, "idle")) {
 		server_conn_idle(c, true);

@@ -75,6 +75,16 @@ class ServerLife(unittest.TestCase):
             m.proc.send_signal(signal.SIGTERM)
             self.assertEqual(m.wait(15), 0)
 
+    def test_stop_cuts_off_what_does_not_end(self):
+        with self.master() as m:
+            m.ready()
+            m.client(KEY).send(REWRITE, 1, f_str(1, "stubborn"))
+            c2 = m.client(KEY)
+            ask(c2, "x")
+            m.proc.send_signal(signal.SIGTERM)
+            self.assertEqual(m.wait(20), 0)
+            m.wait_log("1 connections and 0 sessions did not end in time")
+
     def test_death_of_master(self):
         with self.master() as m:
             m.ready()
