@@ -1,7 +1,8 @@
 # Debian packages that building, testing and trying merpati need. Sourced by quickstart, tests/run, .ci/run.
 BUILD_PACKAGES="gcc libc6-dev cmake ninja-build pkg-config git libssl-dev libdb5.3-dev libc-ares-dev
  libcmocka-dev libuv1-dev liblmdb-dev libidn2-dev libseccomp-dev libcrypt-dev"
-TEST_PACKAGES="python3 procps openssl curl swaks msmtp mutt isync fetchmail expect iproute2 mount util-linux mandoc"
+TEST_PACKAGES="python3 procps openssl curl swaks msmtp mutt isync fetchmail expect iproute2 mount util-linux mandoc
+ libsodium23 libunwind8 liblz4-1 libbz2-1.0"  # the last line: what the unpacked doveadm links
 DEMO_PACKAGES="curl ca-certificates"
 
 # install_packages NAME...: installs those that are not there; root, or sudo, only when one is missing.
@@ -22,4 +23,18 @@ install_packages() {
 	"${as[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -qq || return 1
 	"${as[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
 		"${missing[@]}" >/dev/null || return 1
+}
+
+# unpack_peer NAME DIR: a package whose programs tests talk to, unpacked below DIR and never installed; says its
+# version. Nothing is done when it is there already.
+unpack_peer() {
+	local name=$1 dir=$2
+	if [ ! -e "$dir/$name.version" ]; then
+		mkdir -p "$dir/download" || return 1
+		(cd "$dir/download" && apt-get download -qq "$name" 2>/dev/null) ||
+			(cd "$dir/download" && apt-get update -qq && apt-get download -qq "$name" 2>/dev/null) || return 1
+		dpkg -x "$dir/download/$name"_*.deb "$dir" &&
+			dpkg-deb -f "$dir/download/$name"_*.deb Version >"$dir/$name.version" || return 1
+	fi
+	echo "peer: $name $(cat "$dir/$name.version")"
 }

@@ -1,6 +1,7 @@
 """A Dovecot takes the mailboxes over, and gives them back: UIDs, flags, keywords, folders stay.
 
-Runs where a doveadm is (MERPATI_DOVEADM names another one than the one in PATH); else it is skipped."""
+tests/run unpacks Debian's dovecot-core and names its doveadm in MERPATI_DOVEADM; without it the one in PATH is
+taken, and where there is none the test is skipped."""
 import imaplib, os, re, shlex, shutil, subprocess, sys, unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 from instance import Instance, main
