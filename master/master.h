@@ -32,7 +32,10 @@
 /* a daemon gives its sessions 5 s after SIGTERM and 2 s to unwind (lib/server/life.c) */
 #define TERM_TO_KILL_MS     10000
 #define START_REPORT_MS     30000 /* when "ready" is reported although a service is not */
-#define CRASHES_TO_THROTTLE 10    /* crashes after "ready" within service_throttle_time */
+/* Crashes within service_throttle_time. More of processes that served nobody: a pause of that length;
+ * more of processes that had sessions: pauses that grow to CRASH_PAUSE_MAX_MS. */
+#define CRASHES_TO_THROTTLE 10
+#define CRASH_PAUSE_MAX_MS  8000
 
 struct master;
 struct msvc;
@@ -88,7 +91,8 @@ struct msvc {
 	int64_t wakeup_ms;             /* next wake-up, 0: never */
 	int64_t throttled_ms;          /* until then no process is started */
 	int64_t crash_window_ms;
-	unsigned crashes;
+	unsigned crashes;        /* in the window, of processes that served nobody */
+	unsigned served_crashes; /* of those that had */
 	unsigned long started, crashed;
 	bool was_ready;
 };
@@ -107,6 +111,7 @@ struct child {
 	int64_t kill_ms; /* SIGKILL then; 0: not */
 	bool termed;
 	bool told_end; /* "stop", not only "reload" */
+	bool served;   /* it told of a session */
 	bool reaped; /* the fiber frees it */
 };
 
@@ -181,8 +186,9 @@ MUST_USE int sock_unix_connect(const char *path, bool dgram, struct err *e);
 
 /* master_service.c: how many processes a service needs now. */
 void service_balance(struct master *m, struct msvc *svc, int64_t now, int64_t *next);
-void service_note_exit(struct master *m, struct msvc *svc, pid_t pid, int status,
-        enum child_state state, int64_t now);
+/* C, whose last state was STATE, ended. */
+void service_note_exit(
+        struct master *m, const struct child *c, int status, enum child_state state, int64_t now);
 unsigned service_processes(const struct msvc *svc);
 
 /* master_spawn.c */

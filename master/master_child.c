@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 
 #include "lib/ipc/msg.h"
@@ -7,6 +8,8 @@
 #include "lib/sys/log.h"
 #include "lib/sys/sys.h"
 #include "master/master.h"
+
+#define LAST_WORDS_TURNS 20
 
 /*
  * States of a child; svc->starting, idle, full count them:
@@ -55,6 +58,7 @@ static int on_load(struct child *c, const struct ipc_frame *f, struct err *e)
 	arena_init(&a, 64 * 1024);
 	int rc = msg_master_load_decode(f->body, &a, &load, e);
 	if (rc >= 0) {
+		c->served = c->served || load.sessions > 0;
 		if (c->state == CHILD_IDLE || c->state == CHILD_FULL)
 			child_set_state(c, load.full ? CHILD_FULL : CHILD_IDLE);
 	}
@@ -155,12 +159,34 @@ static struct child *find_pid(struct master *m, pid_t pid)
 	return NULL;
 }
 
+/* A process that ended, not yet reaped: nobody else gets its pid. 0: there is none. */
+static pid_t ended(void)
+{
+	siginfo_t info = { .si_pid = 0 };
+	return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 ? info.si_pid : 0;
+}
+
+/* Let C's fiber read what it said before it ended: a session may have been its death at once. */
+static void hear_out(const struct child *c)
+{
+	for (int turn = 0, left = 1; turn < LAST_WORDS_TURNS && left > 0 && c->ctl; turn++) {
+		if (ioctl(ipc_conn_fd(c->ctl), FIONREAD, &left) < 0)
+			return;
+		if (left > 0 && fiber_yield() < 0)
+			return;
+	}
+}
+
 void children_reap(struct master *m, int64_t now)
 {
 	pid_t pid;
 	int status;
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+	while ((pid = ended()) > 0) {
 		struct child *c = find_pid(m, pid);
+		if (c)
+			hear_out(c);
+		if (waitpid(pid, &status, WNOHANG) != pid)
+			break;
 		if (!c)
 			continue;
 		struct msvc *svc = c->svc;
@@ -172,7 +198,7 @@ void children_reap(struct master *m, int64_t now)
 		c->reaped = true;
 		/* our own SIGTERM met a process that had not come to its handler yet: as asked */
 		if (!c->termed || !WIFSIGNALED(status) || WTERMSIG(status) != SIGTERM)
-			service_note_exit(m, svc, pid, status, last, now);
+			service_note_exit(m, c, status, last, now);
 		if (c->fiber)
 			fiber_cancel(c->fiber);
 		else

@@ -114,25 +114,48 @@ void service_balance(struct master *m, struct msvc *svc, int64_t now, int64_t *n
 	}
 }
 
-void service_note_exit(struct master *m, struct msvc *svc, pid_t pid, int status,
-        enum child_state state, int64_t now)
+static void log_exit(const struct child *c, int status)
 {
+	const char *command = c->svc->cf->command, *name = c->svc->cf->name;
+	if (WIFSIGNALED(status))
+		log_warn("process %s of service %s, pid %d, killed by signal %d", command, name,
+		        (int)c->pid, WTERMSIG(status));
+	else
+		log_warn("process %s of service %s, pid %d, exit status %d", command, name,
+		        (int)c->pid, WEXITSTATUS(status));
+}
+
+/* One session after the other makes its process crash: the others are served in between. */
+static void pause_briefly(struct msvc *svc, int64_t now)
+{
+	int64_t ms = START_RETRY_MS;
+	for (unsigned n = CRASHES_TO_THROTTLE; n < svc->served_crashes && ms < CRASH_PAUSE_MAX_MS; n++)
+		ms *= 2;
+	if (svc->throttled_ms < now + ms)
+		svc->throttled_ms = now + ms;
+	log_warn("service %s crashed %u times while it served; it is started again in %llds",
+	        svc->cf->name, svc->served_crashes, (long long)(ms / 1000));
+}
+
+void service_note_exit(
+        struct master *m, const struct child *c, int status, enum child_state state, int64_t now)
+{
+	struct msvc *svc = c->svc;
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return;
-	const char *command = svc->cf->command;
-	if (WIFSIGNALED(status))
-		log_warn("process %s of service %s, pid %d, killed by signal %d", command,
-		        svc->cf->name, (int)pid, WTERMSIG(status));
-	else
-		log_warn("process %s of service %s, pid %d, exit status %d", command, svc->cf->name,
-		        (int)pid, WEXITSTATUS(status));
+	log_exit(c, status);
 	if (state == CHILD_STOPPING || svc->gen != m->current || m->stopping)
 		return;
 	svc->crashed++;
 	int64_t window = (int64_t)svc->gen->params.service_throttle_time * 1000;
 	if (now - svc->crash_window_ms > window) {
 		svc->crash_window_ms = now;
-		svc->crashes = 0;
+		svc->crashes = svc->served_crashes = 0;
+	}
+	if (c->served) {
+		if (++svc->served_crashes >= CRASHES_TO_THROTTLE)
+			pause_briefly(svc, now);
+		return;
 	}
 	svc->crashes++;
 	/* An exit before "ready": its configuration or surroundings are wrong, and stay so for a

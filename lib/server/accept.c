@@ -67,6 +67,8 @@ static void start(struct server *s, const struct server_listener *from, int fd)
 		s->served >= (uint64_t)s->core.max_use * s->client_limit)
 		s->retired = true;
 	set_full(s);
+	if (s->served == 1 && !s->full) /* else it was told just now */
+		control_load(s);
 	fiber_event_set(s->changed);
 }
 

@@ -31,9 +31,12 @@ bool server_is_stopping(const struct server *s)
 
 void server_count_session(struct server *s, int delta)
 {
+	bool first = delta > 0 && s->served == 0;
 	s->sessions += delta;
 	if (delta > 0)
 		s->served += (uint64_t)delta;
+	if (first)
+		control_load(s);
 	s->last_busy = clock_mono_ms();
 	fiber_event_set(s->changed);
 }

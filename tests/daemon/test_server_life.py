@@ -36,6 +36,7 @@ class ServerLife(unittest.TestCase):
             self.assertEqual(m.ready().fields, {1: 2})
             a, b = m.client(KEY), m.client(KEY)
             ask(a, "x"), ask(b, "x")
+            self.assertEqual(m.control.recv().fields, {1: 1})          # the first session of its life
             self.assertEqual(m.control.recv().fields, {1: 2, 2: 1})
             c = m.client(KEY)
             c.send(REWRITE, 1, f_str(1, "late"))
@@ -126,6 +127,7 @@ class ServerLife(unittest.TestCase):
             m.ready()
             c = m.client("net:echo")
             c.send(REWRITE, 1, f_str(1, "dial cleanup"))
+            self.assertEqual(m.control.recv().fields, {1: 1})
             f = m.control.recv()
             self.assertEqual((f.type, f.fields), (DIAL, {1: b"cleanup"}))
             ours, theirs = socket.socketpair()

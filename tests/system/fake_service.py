@@ -5,6 +5,7 @@ Arguments are those of a real daemon; what it shall do stands in further argumen
   crash            exit 1 before "ready"
   never-ready      wait without a word
   deaf             ignore "stop" (master must kill it)
+  crash-at=FILE    while FILE is there: tell master of a session at the first connection, and die at once
   limit=N          report full at N open connections (default 100)
   dial=NAME        for each connection: ask master for service NAME and say what came
 Each connection is answered by one line: name, pid, generation, options.
@@ -49,6 +50,7 @@ def main():
     signal.signal(signal.SIGTERM, signal.SIG_IGN if "deaf" in words else lambda *a: os._exit(0))
     limit = next((int(w[6:]) for w in words if w.startswith("limit=")), 100)
     dial = next((w[5:] for w in words if w.startswith("dial=")), None)
+    crash_at = next((w[9:] for w in words if w.startswith("crash-at=")), "")
     listeners = [socket.socket(fileno=int(item.rpartition(":")[2]))
                  for item in os.environ.get("MERPATI_LISTEN", "").split()]
     for s in listeners:
@@ -73,6 +75,9 @@ def main():
                     c = s.accept()[0]
                 except BlockingIOError:
                     continue
+                if os.path.exists(crash_at):
+                    control.sendall(frame(LOAD, field(1, U32, struct.pack("<I", 1)) + field(2, BOOL, b"\0")))
+                    os.kill(os.getpid(), signal.SIGKILL)
                 answer = f"{opt['-n']} {os.getpid()} {opt['-g']} {' '.join(options)}"
                 if dial:
                     control.sendall(frame(DIAL, field(1, STR, dial.encode()), 7))

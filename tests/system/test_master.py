@@ -298,6 +298,23 @@ class Supply(unittest.TestCase):
         line, s = m.ask_port("smtp")
         self.assertTrue(line.startswith("smtp "))
 
+    def test_crashes_while_serving_stop_nobody_for_long(self):
+        with tempfile.NamedTemporaryFile(prefix="merpati-crash.") as flag:
+            os.chmod(flag.name, 0o644)
+            m = Master(self, SMTP + f"agent unix - - n - 1 local crash-at={flag.name}\n", "instance_port_base = 0\n",
+                       scale=10)
+            m.merpati("start")
+            for n in range(1, 15):
+                with socket.socket(socket.AF_UNIX) as s:
+                    s.connect(os.path.join(m.spool, "private/queue/agent"))
+                    wait_for(f"end {n}", lambda: len(re.findall("service agent, pid .* killed by signal 9", m.log())) >= n)
+        # no storm of forks either: the pauses grow
+        self.assertEqual(re.findall(r"service agent crashed (\d+) times while it served; it is started again in (\d)s",
+                                    m.log()), [("10", "1"), ("11", "2"), ("12", "4"), ("13", "8"), ("14", "8")])
+        line, s = m.ask_path("private/queue/agent")
+        self.assertTrue(line.startswith("agent "), "who comes next is served")
+        self.assertNotIn("is not started again for", m.log())
+
     def test_readers_keep_one_with_room(self):
         m = Master(self, "imapd unix - - n - 3 imapd limit=1\n")
         m.merpati("start")

@@ -1,5 +1,5 @@
 """IMAP of a whole instance with Python's imaplib: what several clients, a stop, a reload and kills do."""
-import imaplib, os, re, socket, threading, time, unittest
+import glob, imaplib, os, re, signal, socket, threading, time, unittest
 from instance import Instance, main
 
 
@@ -186,6 +186,33 @@ class Life(unittest.TestCase):
             while not line.startswith("* BYE"):
                 line = s.line()
             self.assertIn("shutting down", line)
+
+    def test_crashes_under_sessions(self):
+        """A session that kills its process again and again: the others get in all the same (not after a minute)."""
+        for n in range(1, 13):
+            first = self.session()
+            pid = self.serving(first)
+            os.kill(pid, signal.SIGKILL)
+            self.m.wait_log(rf"service imapd, pid {pid}, killed by signal 9")
+        self.assertNotIn("service imapd is not started again", self.m.log())
+        self.m.wait_log("service imapd crashed 12 times while it served")
+        began = time.monotonic()
+        self.session()
+        self.assertLess(time.monotonic() - began, 40)
+
+    def serving(self, r):
+        """The imapd process that has the other end of R."""
+        port = r.s.getsockname()[1]
+        with open("/proc/net/tcp") as f:
+            inode, = [l.split()[9] for l in f.readlines()[1:] if int(l.split()[2].split(":")[1], 16) == port]
+        for pid in self.m.pids("imapd"):
+            for fd in glob.glob(f"/proc/{pid}/fd/*"):
+                try:
+                    if os.readlink(fd) == f"socket:[{inode}]":
+                        return pid
+                except OSError:
+                    pass
+        raise AssertionError("nobody serves it")
 
     def test_auth_killed(self):
         r = self.session()
