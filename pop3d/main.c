@@ -1,79 +1,39 @@
 /* pop3d/main.c - process entry; a session is pop3d_session.c */
 #include "lib/config/params.h"
-#include "lib/server/server_handed.h"
-#include "lib/sys/jail.h"
-#include "lib/sys/log.h"
+#include "lib/reader/reader.h"
 #include "pop3d/pop3d.h"
 
 #define MAX_ERRORS 20
 
-struct pop3d {
-	struct store *store;
-	struct pop3_settings set;
-	struct server_handed *handed;
-};
-
-static void serve(void *ctx, const struct clnt_auth_session *session)
+static void serve(
+        struct store *store, const void *settings, const struct clnt_auth_session *session)
 {
-	const struct pop3d *d = ctx;
-
-	pop3_serve(d->store, &d->set, session);
-}
-
-/* The homes of a private instance's users, and the index if it lives elsewhere. */
-static int paths(struct server *s, struct err *e)
-{
-	struct params_store p;
-	struct buf mail;
-
-	if (params_store_load(server_config(s), &p, e) < 0)
-		return -1;
-	buf_init(&mail, 4096);
-	if (buf_printf(&mail, "%s/mail", config_dir(server_config(s))) < 0)
-		return err_set(
-		        e, ERR_CONFIG, "the name of the configuration directory is too long");
-	int rc = server_allow_write(s, buf_z(&mail));
-
-	if (rc >= 0 && p.mail_index_dir[0])
-		rc = server_allow_write(s, p.mail_index_dir);
-	buf_free(&mail);
-	return rc;
+	pop3_serve(store, settings, session);
 }
 
 static int post_jail(struct server *s, struct err *e)
 {
-	struct pop3d *d = mem_alloc(sizeof(*d));
-	struct params_core core;
+	struct pop3_settings *set = mem_alloc(sizeof(*set));
 	struct params_pop3d p;
-	struct params_store st;
-	struct params_login login;
 
-	if (params_core_load(server_config(s), &core, e) < 0 ||
-	        params_pop3d_load(server_config(s), &p, e) < 0 ||
-	        params_store_load(server_config(s), &st, e) < 0 ||
-	        params_login_load(server_config(s), &login, e) < 0)
+	if (params_pop3d_load(server_config(s), &p, e) < 0)
 		return -1;
-	log_set_tag(login.login_syslog_name);
-	d->store = store_new(
-	        &(struct store_options){ .host = core.myhostname, .index_dir = st.mail_index_dir });
-	d->set = (struct pop3_settings){ .timeout_ms = p.pop3d_timeout * 1000,
+	*set = (struct pop3_settings){ .timeout_ms = p.pop3d_timeout * 1000,
 		.max_errors = MAX_ERRORS };
-	struct server_handed_def def = {
+	struct reader_def def = {
 		.service = "pop3",
 		.limit = (unsigned)p.pop3d_session_limit,
+		.settings = set,
 		.serve = serve,
-		.ctx = d,
 	};
 
-	d->handed = server_handed_start(s, &def, e);
-	server_set_state(s, d);
-	return d->handed ? 0 : -1;
+	return reader_start(s, &def, e);
 }
 
 static const struct server_def pop3d = {
 	.name = "pop3d",
-	.jail = JAIL_PASS_FD | JAIL_UNIX | JAIL_READ_FILES | JAIL_WRITE_FILES | JAIL_INOTIFY,
-	.paths = paths,
+	.jail = READER_JAIL,
+	.paths = reader_paths,
 	.singleton = true, /* master ends it; it is kept ready for the next session */
 	.post_jail = post_jail,
 };

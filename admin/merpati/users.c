@@ -14,6 +14,7 @@
  */
 #define USERS_MAX       (64u << 20)
 #define NAME_MAX_OCTETS 64
+#define USER_MAX        (NAME_MAX_OCTETS + 1 + 256) /* name@domain */
 
 struct users {
 	char path[4096];
@@ -223,16 +224,26 @@ static int change(struct instance *in, struct users *u, const char *name, bool a
 	return rc;
 }
 
+/* NAME is GIVEN in full; the file is locked and read, and NAME stands in it or (not EXISTS) does not.
+ * 0 or -1; users_close() in any case. */
+static int users_begin(const struct instance *in, const char *given, bool exists, struct users *u,
+        char name[USER_MAX + 1], struct err *e)
+{
+	*u = (struct users){ .lock = -1 };
+	if (full_name(in, given, name, USER_MAX + 1, e) < 0 || users_open(in, u, e) < 0)
+		return -1;
+	bool have = users_have(u, name);
+	if (have && !exists)
+		return err_set(e, ERR_PERM,
+		        "user %s exists: change the password with `merpati user passwd`", name);
+	return have || !exists ? 0 : err_set(e, ERR_PERM, "there is no user %s", name);
+}
+
 int user_add(struct instance *in, const char *given, struct err *e)
 {
-	struct users u = { .lock = -1 };
-	char name[NAME_MAX_OCTETS + 256 + 2];
-	if (full_name(in, given, name, sizeof name, e) < 0)
-		return -1;
-	int rc = users_open(in, &u, e);
-	if (rc == 0 && users_have(&u, name))
-		rc = err_set(e, ERR_PERM,
-		        "user %s exists: change the password with `merpati user passwd`", name);
+	struct users u;
+	char name[USER_MAX + 1];
+	int rc = users_begin(in, given, false, &u, name, e);
 	if (rc == 0)
 		rc = change(in, &u, name, true, e);
 	if (rc == 0)
@@ -245,13 +256,9 @@ int user_add(struct instance *in, const char *given, struct err *e)
 
 int user_passwd(struct instance *in, const char *given, struct err *e)
 {
-	struct users u = { .lock = -1 };
-	char name[NAME_MAX_OCTETS + 256 + 2];
-	if (full_name(in, given, name, sizeof name, e) < 0)
-		return -1;
-	int rc = users_open(in, &u, e);
-	if (rc == 0 && !users_have(&u, name))
-		rc = err_set(e, ERR_PERM, "there is no user %s", name);
+	struct users u;
+	char name[USER_MAX + 1];
+	int rc = users_begin(in, given, true, &u, name, e);
 	if (rc == 0)
 		rc = change(in, &u, name, false, e);
 	users_close(&u);
@@ -260,13 +267,9 @@ int user_passwd(struct instance *in, const char *given, struct err *e)
 
 int user_del(struct instance *in, const char *given, struct err *e)
 {
-	struct users u = { .lock = -1 };
-	char name[NAME_MAX_OCTETS + 256 + 2];
-	if (full_name(in, given, name, sizeof name, e) < 0)
-		return -1;
-	int rc = users_open(in, &u, e);
-	if (rc == 0 && !users_have(&u, name))
-		rc = err_set(e, ERR_PERM, "there is no user %s", name);
+	struct users u;
+	char name[USER_MAX + 1];
+	int rc = users_begin(in, given, true, &u, name, e);
 	if (rc == 0) {
 		struct buf text;
 		buf_init(&text, USERS_MAX);
@@ -275,10 +278,11 @@ int user_del(struct instance *in, const char *given, struct err *e)
 		buf_free(&text);
 	}
 	users_close(&u);
-	struct sv domain = sv_z(name), local = sv_take_until(&domain, '@');
-	if (rc == 0)
+	if (rc == 0) {
+		struct sv domain = sv_z(name), local = sv_take_until(&domain, '@');
 		printf("removed %s; the mail stays in %s/mail/%.*s/%.*s\n", name, in->dir,
 		        SV_ARG(domain), SV_ARG(local));
+	}
 	return rc;
 }
 

@@ -3,16 +3,13 @@
  * and the decoding of SASL PLAIN.
  */
 #include <arpa/inet.h>
-#include <dirent.h>
-#include <fcntl.h>
-#include <sys/socket.h>
 
 #include "lib/base/base64.h"
 #include "lib/ipc/msg.h"
 #include "login/login.h"
 #include "tests/support/t.h"
 
-#include "tests/support/chat.h"
+#include "tests/support/play.h"
 
 /* --- auth as login sees it: "anna"/"secret" may, "ben" is trouble, "full" finds no process ------
  */
@@ -105,57 +102,49 @@ static int dial_auth(
 
 /* --- one dialogue -------------------------------------------------------------------------------
  */
-struct play {
-	struct chat chat;
+struct dialogue {
 	struct login login;
 	enum login_protocol protocol;
 	bool remote; /* as if from another machine */
-	int fds[2];
-	int rc;
-	struct fiber_event *served;
 };
 
-static void run_login(void *arg)
+static void serve(void *ctx, int fd)
 {
-	struct play *p = arg;
+	struct dialogue *d = ctx;
 
-	if (!p->remote) {
-		login_serve_fd(&p->login, p->protocol, p->fds[0], NULL);
-	} else {
-		struct login_peer peer = { .login = &p->login,
-			.protocol = p->protocol,
-			.stream = stream_new(p->fds[0]),
-			.remote = "192.0.2.1",
-			.deadline = fiber_deadline(10000) };
-
-		(void)(p->protocol == LOGIN_POP3 ? login_pop3(&peer) : login_imap(&peer));
-		stream_flush(peer.stream);
-		stream_free(peer.stream);
+	if (!d->remote) {
+		login_serve_fd(&d->login, d->protocol, fd, NULL);
+		return;
 	}
-	fiber_event_set(p->served);
+	struct login_peer peer = { .login = &d->login,
+		.protocol = d->protocol,
+		.stream = stream_new(fd),
+		.remote = "192.0.2.1",
+		.deadline = fiber_deadline(10000) };
+
+	(void)(d->protocol == LOGIN_POP3 ? login_pop3(&peer) : login_imap(&peer));
+	stream_flush(peer.stream);
+	stream_free(peer.stream);
 }
 
-static void run_play(void *arg)
+static void begin(void *ctx)
 {
-	struct play *p = arg;
+	struct dialogue *d = ctx;
 
-	p->served = fiber_event_new();
-	p->login.auth = ipc_pool_new("auth", 4, dial_auth, NULL);
-	if (!fiber_spawn("login", 0, run_login, p))
-		fiber_stop(1);
-	p->rc = chat_play(&p->chat, p->fds[1]);
-	if (fiber_event_wait(p->served, fiber_deadline(CHAT_WAIT_MS)) != 1)
-		p->rc = -2;
-	ipc_pool_free(p->login.auth);
-	fiber_event_free(p->served);
-	fiber_stop(0);
+	d->login.auth = ipc_pool_new("auth", 4, dial_auth, NULL);
 }
 
-static void play(const char *name)
+static void end(void *ctx)
 {
-	char path[500];
-	struct play p = {
-		.chat = { .path = path },
+	struct dialogue *d = ctx;
+
+	ipc_pool_free(d->login.auth);
+}
+
+static bool one(const char *path)
+{
+	const char *name = strrchr(path, '/');
+	struct dialogue d = {
 		.login = { .set = { .greeting = "hello ready.",
 		                   .timeout_ms = strstr(name, "slow") ? 200 : 10000,
 		                   .max_errors = 4,
@@ -163,39 +152,26 @@ static void play(const char *name)
 		.protocol = strstr(name, "pop3") ? LOGIN_POP3 : LOGIN_IMAP,
 		.remote = strstr(name, "remote") != NULL,
 	};
+	struct play p = { .path = path, .serve = serve, .begin = begin, .end = end, .ctx = &d };
 
-	snprintf(path, sizeof(path), "%s/tests/daemon/login/%s", T_SOURCE_DIR, name);
-	t_case(name);
 	last = (struct fake_auth){ .handed = 0 };
-	assert_int_equal(
-	        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, p.fds), 0);
-	assert_int_equal(fiber_main(run_play, &p), 0);
-	assert_string_equal(p.chat.error, "");
-	assert_int_equal(p.rc, 0);
+	bool good = play_dialogue(&p);
+
 	if (strstr(name, "handed")) {
 		assert_int_equal(last.handed, 1);
-		assert_string_equal(last.service, p.protocol == LOGIN_POP3 ? "pop3" : "imap");
-		assert_string_equal(last.tag, p.protocol == LOGIN_POP3 ? "" : "a2");
+		assert_string_equal(last.service, d.protocol == LOGIN_POP3 ? "pop3" : "imap");
+		assert_string_equal(last.tag, d.protocol == LOGIN_POP3 ? "" : "a2");
 		assert_string_equal(
-		        last.input, p.protocol == LOGIN_POP3 ? "STAT\r\n" : "a3 SELECT inbox\r\n");
+		        last.input, d.protocol == LOGIN_POP3 ? "STAT\r\n" : "a3 SELECT inbox\r\n");
 	} else {
 		assert_int_equal(last.handed, 0);
 	}
+	return good;
 }
 
 static void plays_all(UNUSED void **state)
 {
-	DIR *d = opendir(T_SOURCE_DIR "/tests/daemon/login");
-	unsigned n = 0;
-
-	assert_non_null(d);
-	for (struct dirent *de; (de = readdir(d)) != NULL;)
-		if (sv_ends(sv_z(de->d_name), SV(".chat"))) {
-			play(de->d_name);
-			n++;
-		}
-	closedir(d);
-	assert_true(n >= 8);
+	play_folder("login", 8, one);
 }
 
 static const struct {

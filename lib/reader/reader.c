@@ -1,0 +1,64 @@
+#include "lib/reader/reader.h"
+
+#include "lib/config/params.h"
+#include "lib/server/server_handed.h"
+#include "lib/sys/log.h"
+
+struct reader {
+	struct reader_def def;
+	struct store *store;
+	struct server_handed *handed;
+};
+
+int reader_paths(struct server *s, struct err *e)
+{
+	struct params_store p;
+	struct buf mail;
+
+	if (params_store_load(server_config(s), &p, e) < 0)
+		return -1;
+	buf_init(&mail, 4096);
+	int rc = buf_printf(&mail, "%s/mail", config_dir(server_config(s)));
+
+	rc = rc < 0 ? err_set(e, ERR_CONFIG, "the name of the configuration directory is too long")
+	            : server_allow_write(s, buf_z(&mail));
+	if (rc >= 0 && p.mail_index_dir[0])
+		rc = server_allow_write(s, p.mail_index_dir);
+	buf_free(&mail);
+	return rc;
+}
+
+static void serve(void *ctx, const struct clnt_auth_session *session)
+{
+	const struct reader *r = ctx;
+
+	r->def.serve(r->store, r->def.settings, session);
+}
+
+int reader_start(struct server *s, const struct reader_def *def, struct err *e)
+{
+	struct reader *r = mem_alloc(sizeof(*r));
+	struct params_core core;
+	struct params_store store;
+	struct params_login login;
+
+	if (params_core_load(server_config(s), &core, e) < 0 ||
+	        params_store_load(server_config(s), &store, e) < 0 ||
+	        params_login_load(server_config(s), &login, e) < 0)
+		return -1; /* the process ends */
+	log_set_tag(login.login_syslog_name);
+	r->def = *def;
+	r->store = store_new(&(struct store_options){
+	        .host = core.myhostname, .index_dir = store.mail_index_dir });
+	struct server_handed_def handed = {
+		.service = def->service,
+		.limit = def->limit,
+		.stack = def->stack,
+		.serve = serve,
+		.ctx = r,
+	};
+
+	server_set_state(s, r);
+	r->handed = server_handed_start(s, &handed, e);
+	return r->handed ? 0 : -1;
+}
