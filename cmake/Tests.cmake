@@ -20,7 +20,7 @@ function(merpati_unit_test source)
   set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests/unit)
   string(REGEX REPLACE "^test_" "" short ${leaf})
   add_test(NAME unit/${group}/${short} COMMAND ${target})
-  set_tests_properties(unit/${group}/${short} PROPERTIES LABELS unit TIMEOUT 120)
+  set_tests_properties(unit/${group}/${short} PROPERTIES LABELS unit TIMEOUT 600)
 endfunction()
 
 function(merpati_fuzz_target source)
