@@ -10,7 +10,8 @@ int64_t smtpd_deadline(const struct smtpd_session *s)
 }
 
 /* One line "250 2.0.0 text"; what came from a peer is made printable. */
-static PRINTF_LIKE(5, 0) const char *format(char *line, size_t size, int code, const char *dsn, const char *fmt, va_list ap)
+static PRINTF_LIKE(5, 0) const char *format(char *line, size_t size, int code, const char *dsn, const char *fmt,
+					    va_list ap)
 {
 	int n = dsn ? snprintf(line, size, "%d %s ", code, dsn) : snprintf(line, size, "%d ", code);
 	size_t at = n < 0 ? 0 : (size_t)n;
