@@ -275,7 +275,7 @@ static void talk(struct smtpd_session *s)
 				s->proc->core.myhostname);
 			break;
 		}
-		if (server_is_stopping(s->conn->server) && !s->txn.active) {
+		if (server_is_ending(s->conn->server) && !s->txn.active) {
 			smtpd_reply(s, 421, "4.3.2", "%s Service is going down",
 				s->proc->core.myhostname);
 			break;

@@ -154,11 +154,17 @@ void accept_cancel_all(struct server *s)
 		fiber_cancel(CONTAINER_OF(n, struct live, link)->fiber);
 }
 
+/* A person's or a host's session: a reload is no reason to end it, only the end of reload_grace is. */
+static bool stays(const struct server *s, const struct live *l)
+{
+	return s->stop != SERVER_ENDS && strcmp(l->conn.listener, "inet") == 0;
+}
+
 void accept_cancel_idle(struct server *s)
 {
 	LIST_FOREACH(n, &s->conns) {
 		struct live *l = CONTAINER_OF(n, struct live, link);
-		if (l->idle)
+		if (l->idle && !stays(s, l))
 			fiber_cancel(l->fiber);
 	}
 }

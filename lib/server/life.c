@@ -29,6 +29,11 @@ bool server_is_stopping(const struct server *s)
 	return s->stop != SERVER_RUNS;
 }
 
+bool server_is_ending(const struct server *s)
+{
+	return s->stop == SERVER_ENDS;
+}
+
 void server_count_session(struct server *s, int delta)
 {
 	bool first = delta > 0 && s->served == 0;

@@ -54,7 +54,8 @@ const char *server_service(const struct server *s);    /* name in master.cf: $se
 const char *server_generation(const struct server *s);
 void server_set_state(struct server *s, void *state);
 void *server_state(struct server *s);
-bool server_is_stopping(const struct server *s);
+bool server_is_stopping(const struct server *s); /* begin nothing new: a reload, too */
+bool server_is_ending(const struct server *s);   /* a stop, or reload_grace is over: sessions end, too */
 void server_stop(struct server *s, int code);
 
 /* Arguments that master.cf gives behind the options (pipe's flags=... and so on). */
@@ -63,7 +64,8 @@ char **server_rest_args(struct server *s, int *n);
 int server_listener(struct server *s, size_t i, const char **class, const char **service);
 /*
  * IDLE: between two requests, nothing begun. Such a connection is cancelled as soon as the process shall
- * stop or drain; others get 5 s after a stop, and until master's reload_grace after a reload.
+ * stop or, unless it came by an inet socket, drain; others get 5 s after a stop, and until master's
+ * reload_grace after a reload.
  */
 void server_conn_idle(struct server_conn *c, bool idle);
 

@@ -94,8 +94,19 @@ class Run(unittest.TestCase):
         m.merpati("reload")
         self.assertEqual(s.rcpt("anna@example.test")[0], 250)
         self.assertEqual(s.data("Subject: across a reload\r\n\r\nx\r\n")[0], 250)
-        self.assertEqual(s.noop()[0], 421, "the transaction was finished, the session ends")
-        m.wait_mails("anna", 1)
+        self.assertEqual(s.noop()[0], 250, "the session goes on")
+        s.sendmail("x@example.test", ["anna@example.test"], "Subject: second\r\n\r\nx\r\n")
+        m.wait_mails("anna", 2)
+        m.stop()
+        self.assertEqual(s.getreply()[0], 421, "a stop ends it")
+
+    def test_session_ends_after_reload_grace(self):
+        m = Instance(self, main_cf={"reload_grace": "2s"}).start()
+        s = m.smtp()
+        self.addCleanup(s.close)
+        s.ehlo()
+        m.merpati("reload")
+        self.assertEqual(s.getreply()[0], 421)
 
     def test_all_killed_at_once_and_started_again(self):
         m = Instance(self)
