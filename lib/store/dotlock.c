@@ -17,6 +17,7 @@
 #define POLL_MIN_MS 2
 #define EMPTY_S     2 /* its maker died before it could write down who it is */
 #define POLL_MAX_MS 50
+#define DROP_TRIES  3
 
 static void host_name(char out[65])
 {
@@ -97,7 +98,7 @@ static void break_if_stale(struct dotlock *l, const char *path)
 int dotlock_take(struct dotlock *l, int dir, const char *path, const char *name, int64_t timeout_ms,
         struct err *e)
 {
-	*l = (struct dotlock){ .dir = dir, .name = name };
+	*l = (struct dotlock){ .dir = dir, .path = path, .name = name };
 	int64_t end = clock_mono_ms() + timeout_ms;
 	long ms = POLL_MIN_MS;
 	for (;;) {
@@ -123,7 +124,12 @@ bool dotlock_held(const struct dotlock *l)
 
 void dotlock_drop(struct dotlock *l)
 {
-	if (l->name && dotlock_held(l))
-		(void)sys_unlinkat(l->dir, l->name, 0);
+	int tries = DROP_TRIES;
+	while (l->name && dotlock_held(l) && sys_unlinkat(l->dir, l->name, 0) < 0)
+		if (--tries == 0) {
+			log_warn("%s/%s: the lock cannot be removed: %s; it holds up others for %d s", l->path,
+				l->name, strerror(errno), DOTLOCK_STALE_S);
+			break;
+		}
 	l->name = NULL;
 }

@@ -20,6 +20,7 @@
 
 struct dotlock {
 	int dir;
+	const char *path; /* of that directory, for messages: the caller's, as long as the lock is held */
 	const char *name; /* static text: "dovecot-uidlist.lock" */
 	dev_t dev;
 	ino_t ino;
