@@ -3,6 +3,7 @@ leaves nothing that would be delivered by mistake."""
 import os, sys, unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+from fault_plans import Report  # noqa: E402
 from fake_master import *  # noqa: E402,F403
 from instance import main, wait_for  # noqa: E402
 from queue_peers import *  # noqa: E402,F403
@@ -17,13 +18,10 @@ def files(m):
 
 class Commit(unittest.TestCase):
     def start(self, fault):
-        report = os.path.join("/tmp", f"merpati-commit-report.{os.getpid()}.{fault.replace('/', '_').replace('*', 'x')}")
-        open(report, "w").close()
-        os.chmod(report, 0o666)
-        self.addCleanup(os.unlink, report)
-        self.report = report
+        self.report = Report(fault, once=False)
+        self.addCleanup(self.report.close)
         m = FakeMaster(self, "cleanup", listen=("queue:cleanup",),
-                       env={"MERPATI_FAULT": fault, "MERPATI_FAULT_REPORT": report})
+                       env=self.report.env)
         for d in ("incoming", "active", "deferred", "hold", "corrupt", "bounce", "defer", "trace"):
             for h in "0123456789ABCDEF":            # there already: start-up makes and syncs nothing
                 os.makedirs(os.path.join(m.dir, d, h))
@@ -34,10 +32,6 @@ class Commit(unittest.TestCase):
         m.ready()
         return m, CleanupClient(m.client("queue:cleanup"))
 
-    def fired(self):
-        with open(self.report) as f:
-            return "FIRED" in f.read()
-
     def one(self, fault, content):
         """The result's fields, or None when cleanup died; whether the fault fired."""
         m, c = self.start(fault)
@@ -45,7 +39,7 @@ class Commit(unittest.TestCase):
             r = c.mail(content)
         except (BrokenPipeError, ConnectionResetError):
             r = None
-        return m, r, self.fired()
+        return m, r, self.report.fired()
 
     def sweep(self, call, action, content, most=8):
         n = 0

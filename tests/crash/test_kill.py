@@ -1,8 +1,8 @@
 """kill -9 of each daemon, and of all of them, while 200 mails pass: nothing acknowledged is lost, no doubles.
 
-MERPATI_MAILS=1000 by hand. The seed is printed; MERPATI_SEED repeats a run.
+MERPATI_MAILS=1000 by hand (tests/crash/sweep). The seed is printed; MERPATI_SEED repeats a run.
 """
-import os, random, threading, time, unittest
+import os, random, threading, unittest
 from instance import Instance, main, wait_for
 from fast import FAST
 from ledger import Ledger
@@ -14,6 +14,7 @@ SEED = int(os.environ.get("MERPATI_SEED", random.SystemRandom().randrange(1 << 3
 
 class Kill(unittest.TestCase):
     def setUp(self):
+        print("kill: seed", SEED)
         self.rnd = random.Random(SEED)
         self.m = Instance(self, main_cf=FAST)
         self.users = [f"user{i}" for i in range(5)]
@@ -22,57 +23,57 @@ class Kill(unittest.TestCase):
         self.m.start()
         self.ledger = Ledger(self.m, self.users)
 
-    def test_each_daemon(self):
-        """Mail is sent for as long as it takes to kill every daemon three times; at least MAILS of them."""
-        print("seed", SEED)
-        self.done = threading.Event()
+    def senders(self, enough=0):
+        """Four clients that send until stop() is called and at least ENOUGH mails were offered."""
+        self.done, first = threading.Event(), len(self.ledger.sent)
         def work(k):
             n = 0
-            while not self.done.is_set() or n < MAILS // 4:
-                self.ledger.send(f"{SEED:x}-{k}-{n}")    # one without an answer may have been taken: no retry
+            while not self.done.is_set() or len(self.ledger.sent) - first < enough:
+                self.ledger.send(f"{SEED:x}-{first}-{k}-{n}")    # one without an answer may have been taken: no retry
                 n += 1
                 self.done.wait(0.02)
-        ts = [threading.Thread(target=work, args=(k,)) for k in range(4)]
-        for t in ts:
+        threads = [threading.Thread(target=work, args=(k,)) for k in range(4)]
+        for t in threads:
             t.start()
+        def stop():
+            self.done.set()
+            for t in threads:
+                t.join()
+        return stop
+
+    def check(self, what, kills):
+        """The line that tests/crash/sweep keeps, and the verdict."""
+        lost, double = self.ledger.settle()
+        print(f"kill: {what}: {kills} kills, {len(self.ledger.sent)} sent, {len(self.ledger.acked)} acknowledged, "
+              f"{len(lost)} lost, {len(double)} double", flush=True)
+        self.assertGreaterEqual(len(self.ledger.acked), MAILS // 2)
+        self.assertEqual((lost, double), ([], {}), self.m.log_tail(40))
+
+    def test_each_daemon(self):
+        """Mail is sent for as long as it takes to kill every daemon three times; at least MAILS of them."""
+        stop = self.senders(MAILS)
         kills = 0
         for _ in range(3):
             for d in self.rnd.sample(DAEMONS, len(DAEMONS)):
                 kills += self.m.kill(d)
                 self.done.wait(self.rnd.uniform(0.02, 0.3))
-        self.done.set()
-        for t in ts:
-            t.join()
-        print(kills, "kills")
+        stop()
         self.assertGreaterEqual(kills, 2 * len(DAEMONS))
-        self.assertGreaterEqual(len(self.ledger.acked), MAILS // 2)
-        self.ledger.check(self)
+        self.check("each daemon", kills)
 
     def test_everything_at_once(self):
-        print("seed", SEED)
-        for round in range(4):
-            ts = self.senders_round(round, MAILS // 4)
-            self.gave_up.wait(self.rnd.uniform(0.2, 1.5))
+        """All die while mail passes: four times, and until MAILS were acknowledged."""
+        kills = rounds = 0
+        while rounds < 4 or (len(self.ledger.acked) < MAILS and rounds < 40):
+            rounds += 1
+            stop = self.senders()
+            self.done.wait(self.rnd.uniform(0.2, 1.5))
             pids = self.m.pids()
-            self.m.kill()
+            kills += self.m.kill()
             wait_for("the end of all processes", lambda: not any(os.path.exists(f"/proc/{p}") for p in pids))
-            self.gave_up.set()
-            for t in ts:
-                t.join()
+            stop()
             self.m.start()
-        self.ledger.check(self)
-
-    def senders_round(self, round, n):
-        self.gave_up = threading.Event()
-        def work(part):
-            for i in part:
-                if self.gave_up.is_set():
-                    return
-                self.ledger.send(f"{SEED:x}-{round}-{i}")
-        ts = [threading.Thread(target=work, args=(range(k, n, 4),)) for k in range(4)]
-        for t in ts:
-            t.start()
-        return ts
+        self.check(f"all at once, {rounds} rounds", kills)
 
 
 main()

@@ -1,0 +1,205 @@
+"""The ways that fault plans are run on (tests/support/fault_plans.py): mail in and through, its reports, its
+readers."""
+import imaplib, poplib, re, threading
+from fault_plans import Tally, start
+from ledger import Ledger
+
+TROUBLE = (imaplib.IMAP4.error, poplib.error_proto, OSError, EOFError)
+
+
+class Mails:
+    """Mails by SMTP to two users, and one by sendmail."""
+    name = "mails"
+    services = ["smtpd", "cleanup", "pickup", "qmgr", "trivial-rewrite", "local", "proxymap"]
+    extra = []
+
+    def __init__(self, m):
+        self.m = m
+        self.pause = threading.Event()      # never set: a wait with a deadline between tries
+
+    def greets(self):
+        try:
+            with self.m.raw(timeout=5) as c:
+                return c.reply()[0] == 220
+        except (OSError, EOFError, KeyError, ValueError):
+            return False
+
+    def again(self, step):
+        """STEP is given the number of the attempt, until it is true: a mail that was refused is sent again."""
+        for attempt in range(30):
+            if step(attempt):
+                return
+            self.pause.wait(0.1)
+
+    def walk(self):
+        users = ["anna", "bert"]
+        for u in users:
+            self.m.user(u)
+        start(self.m)
+        self.m.wait("an SMTP server", self.greets)
+        ledger = Ledger(self.m, users)
+        for i in range(3):
+            self.again(lambda attempt: ledger.send(f"smtp-{i}.{attempt}", users))
+        self.again(lambda attempt: ledger.submit(f"sendmail.{attempt}", ["bert"]))
+        lost, doubles = ledger.settle(60)
+        return Tally(len(ledger.acked), lost, list(doubles))
+
+
+class Reports:
+    """A mail of which one recipient does not exist: its sender gets the report once."""
+    name = "reports"
+    services = ["bounce"]
+    extra = [       # around the report, by path and by message
+        "bounce:open:*/spool/bounce/*:1:KILL", "bounce:write:*/spool/bounce/*:1:KILL",
+        "bounce:fsync:*/spool/bounce/*:1:KILL", "bounce:unlink:*/spool/bounce/*:1:KILL",
+        "bounce:unlink:*/spool/bounce/*:1:EIO", "bounce:fsync:*/spool/bounce/*:1:ENOSPC",
+        "bounce:sendmsg:1:KILL", "bounce:recvmsg:2:KILL",
+        "qmgr:unlink:*/spool/active/*:1:KILL", "qmgr:unlink:*/spool/active/*:1:EROFS",
+        "qmgr:rename:*/spool/active/*:1:KILL",
+        "qmgr:sendmsg:3:KILL", "qmgr:sendmsg:5:KILL", "qmgr:recvmsg:6:KILL",
+    ]
+
+    def __init__(self, m):
+        self.m = m
+
+    def walk(self):
+        users = ["anna", "bert"]
+        for u in users:
+            self.m.user(u)
+        start(self.m)
+        self.m.run("sendmail", "-f", "anna@example.test", "nobody@example.test", "bert@example.test",
+                   input=b"Subject: x\n\nhello\n")
+        for u in users:
+            self.m.wait_mails(u, 1)
+        self.m.wait("nothing is left in any queue",
+                    lambda: not self.m.queue("maildrop", "incoming", "active", "deferred", "bounce"), 60)
+        return Tally(len(users), [u for u in users if not self.m.mails(u)],
+                     [u for u in users if len(self.m.mails(u)) > 1])
+
+
+class Readers:
+    """Clients of IMAP and POP3 that keep book of what the servers promised."""
+    name = "readers"
+    services = ["imapd", "pop3d"]
+    extra = ["imapd:unlink:site=*lib/store/dotlock.c:*:1:EIO"]      # failed once, before a second try was made
+
+    def __init__(self, m):
+        self.m = m
+        self.uids = {}                 # subject -> UID in INBOX, promised by APPENDUID
+        self.flagged = set()
+        self.copied = set()
+        self.removed = set()           # promised to be gone
+        self.perhaps = set()           # asked to be removed, no answer
+
+    def imap(self):
+        c = imaplib.IMAP4("127.0.0.1", self.m.port("imap"), timeout=30)
+        c.login("anna", "secret")
+        return c
+
+    def retry(self, what, f):
+        """Until it works: a fault happens once, a killed server comes back."""
+        def attempt():
+            try:
+                return f() or True
+            except TROUBLE:
+                return False
+        return self.m.wait(what, attempt, 30)
+
+    def ok(self, result):
+        if result[0] != "OK":
+            raise imaplib.IMAP4.error(result)
+        return result[1]
+
+    def append(self, subject):
+        def once():
+            c = self.imap()
+            data = self.ok(c.append("INBOX", None, None, f"Subject: {subject}\r\n\r\n{'x' * 2000}\r\n".encode()))
+            self.uids[subject] = int(re.search(rb"APPENDUID \d+ (\d+)", data[0]).group(1))
+            c.logout()
+        self.retry("APPEND", once)
+
+    def change(self):
+        def flag():
+            c = self.imap()
+            self.ok(c.select())
+            self.ok(c.uid("STORE", str(self.uids["one"]), "+FLAGS", r"(\Flagged $Kept)"))
+            self.flagged.add("one")
+            c.logout()
+
+        def copy():
+            c = self.imap()
+            c.create("Copies")
+            self.ok(c.select())
+            self.ok(c.uid("COPY", str(self.uids["one"]), "Copies"))
+            self.copied.add("one")
+            c.logout()
+
+        def expunge():
+            c = self.imap()
+            self.ok(c.select())
+            self.perhaps.add("two")
+            self.ok(c.uid("STORE", str(self.uids["two"]), "+FLAGS", r"\Deleted"))
+            self.ok(c.expunge())
+            self.removed.add("two")
+            c.logout()
+
+        def fetch():
+            c = self.imap()
+            self.ok(c.select())
+            self.ok(c.fetch("1:*", "(UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODYSTRUCTURE BODY[])"))
+            c.logout()
+
+        def pop():
+            p = poplib.POP3("127.0.0.1", self.m.port("pop3"), timeout=30)
+            p.user("anna")
+            p.pass_("secret")
+            for line in p.uidl()[1]:
+                n = int(line.split()[0])
+                if b"Subject: three" in p.top(n, 0)[1]:
+                    p.retr(n)
+                    self.perhaps.add("three")
+                    p.dele(n)
+            p.quit()
+            self.removed.add("three")
+
+        for what, f in (("STORE", flag), ("COPY", copy), ("EXPUNGE", expunge), ("FETCH", fetch), ("POP3", pop)):
+            self.retry(what, f)
+
+    def tally(self):
+        def look():
+            c = self.imap()
+            self.ok(c.select())
+            found = {}
+            for item in self.ok(c.fetch("1:*", "(UID FLAGS BODY.PEEK[HEADER.FIELDS (SUBJECT)])")):
+                if isinstance(item, tuple):
+                    subject = re.search(rb"Subject: (\S+)", item[1]).group(1).decode()
+                    uid = int(re.search(rb"UID (\d+)", item[0]).group(1))
+                    found.setdefault(subject, {})[uid] = item[0]
+            self.ok(c.select("Copies"))
+            copies = self.ok(c.search(None, "SUBJECT", "one"))[0].split()
+            c.logout()
+            self.found, self.ncopies = found, len(copies)
+        self.m.kill("imapd")
+        self.retry("a look at the mailbox", look)
+        lost, back = [], []
+        for subject, uid in self.uids.items():
+            there = uid in self.found.get(subject, {})
+            if subject in self.removed:
+                back += [f"{subject} is back"] if there else []
+            elif subject not in self.perhaps and not there:
+                lost.append(f"{subject} with UID {uid}")
+        for subject in self.flagged:
+            if not re.search(rb"\\Flagged.*\$Kept", self.found.get(subject, {}).get(self.uids[subject], b"")):
+                lost.append(f"flags of {subject}")
+        if self.ncopies < len(self.copied):
+            lost.append(f"{len(self.copied) - self.ncopies} copies")
+        return Tally(len(self.uids) + len(self.flagged) + len(self.copied) + len(self.removed), lost, back)
+
+    def walk(self):
+        self.m.user("anna")
+        start(self.m)
+        for subject in ("one", "two", "three"):
+            self.append(subject)
+        self.change()
+        self.append("four")
+        return self.tally()
