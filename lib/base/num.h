@@ -25,5 +25,7 @@ uint64_t num_get_le64(const void *src);
 
 /* CRC-32C of N octets; SEED 0 at the start, the last result to go on. */
 uint32_t num_crc32c(uint32_t seed, const void *p, size_t n);
+/* The same without the processor's instruction for it; num_crc32c() calls it where there is none. */
+uint32_t num_crc32c_plain(uint32_t seed, const void *p, size_t n);
 
 #endif

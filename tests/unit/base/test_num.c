@@ -57,9 +57,38 @@ static void crc(UNUSED void **state)
 	assert_int_equal(num_crc32c(num_crc32c(0, "1234", 4), "56789", 5), 0xe3069283u);
 }
 
+/* By definition: one bit a step. */
+static uint32_t crc_by_bits(const unsigned char *p, size_t n)
+{
+	uint32_t crc = UINT32_MAX;
+	for (size_t i = 0; i < n; i++) {
+		crc ^= p[i];
+		for (int bit = 0; bit < 8; bit++)
+			crc = (crc >> 1) ^ (crc & 1 ? 0x82f63b78u : 0);
+	}
+	return ~crc;
+}
+
+static void crc_of_all_lengths(UNUSED void **state)
+{
+	unsigned char octets[80];
+	for (size_t i = 0; i < sizeof(octets); i++)
+		octets[i] = (unsigned char)(i * 167 + 13);
+	for (size_t from = 0; from < 9; from++)
+		for (size_t n = 0; from + n <= sizeof(octets); n++) {
+			uint32_t want = crc_by_bits(octets + from, n);
+			size_t half = n / 3;
+			uint32_t seed = num_crc32c(0, octets + from, half);
+			assert_int_equal(num_crc32c(0, octets + from, n), want);
+			assert_int_equal(num_crc32c_plain(0, octets + from, n), want);
+			assert_int_equal(num_crc32c(seed, octets + from + half, n - half), want);
+			assert_int_equal(num_crc32c_plain(seed, octets + from + half, n - half), want);
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(parses), cmocka_unit_test(stores),
-		cmocka_unit_test(crc) };
+		cmocka_unit_test(crc), cmocka_unit_test(crc_of_all_lengths) };
 	return cmocka_run_group_tests_name("num", tests, NULL, NULL);
 }
