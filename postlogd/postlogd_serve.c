@@ -12,6 +12,7 @@
 #include "postlogd/postlogd_sink.h"
 
 #define BATCH        32 /* datagrams a system call */
+#define NAP_MS       5  /* after a line: more come, and each would wake us alone */
 #define GATHER_MS    20 /* lines of so long a time are written together, */
 #define GATHER_MAX   (32 * 1024) /* or so many octets of them */
 #define RETRY_MS     1000 /* a full disk is asked again so often */
@@ -106,7 +107,9 @@ static void receive(void *arg)
 	for (;;) {
 		bool more = take_batch(r.p, r.fd);
 		int64_t next = flush_or_wait(r.p);
-		if ((more ? fiber_yield() : fiber_wait_fd(r.fd, FIBER_READ, next)) < 0)
+		if ((more ? fiber_yield() : next == FIBER_FOREVER ? 1 : fiber_sleep(NAP_MS)) < 0)
+			return;
+		if (!more && fiber_wait_fd(r.fd, FIBER_READ, next) < 0)
 			return;
 	}
 }
