@@ -55,6 +55,7 @@ struct cleanup {
 struct cleanup_rcpt {
 	struct sv address, original, orcpt;
 	uint32_t notify;
+	bool expanded; /* before this mail was requeued: only to be reported */
 };
 
 /* What the client will be told. status 0: nothing failed yet. */

@@ -39,24 +39,42 @@ static bool is_duplicate(struct cleanup_mail *m, const struct queue_rcpt *r)
 	return known;
 }
 
-/* ADDRESS is canonical: expand it and write what comes out. */
+/* One recipient record, unless it is there already. */
+static int put_record(struct cleanup_mail *m, struct sv address, uint32_t notify, enum queue_cell cell,
+	const struct cleanup_rcpt *given)
+{
+	struct queue_rcpt r = { .address = address, .original = given->original, .orcpt = given->orcpt,
+		.notify = notify, .cell = cell };
+	struct err e = ERR_INIT;
+	if (!m->c->core.enable_original_recipient)
+		r.original = SV_NONE;
+	if (!is_duplicate(m, &r) && queue_writer_rcpt(&m->w, &r, &e) < 0)
+		return writer_failed(m, &e);
+	return 0;
+}
+
+/*
+ * ADDRESS is canonical: expand it and write what comes out. RFC 3461 5.2.7: one forwarding address takes
+ * over the request for reports; where there are several, success is reported here ("expanded"), once, and
+ * they are asked for the rest.
+ */
 static int put_rcpt(struct cleanup_mail *m, struct sv address, const struct cleanup_rcpt *given)
 {
 	struct sv *list;
 	size_t n = 0;
+	uint32_t notify = given->notify;
+	if (given->expanded)
+		return put_record(m, address, notify, QUEUE_CELL_EXPANDED, given);
 	if (cleanup_virtual_expand(m, address, &list, &n) < 0)
 		return -1;
-	for (size_t i = 0; i < n; i++) {
-		struct queue_rcpt r = { .address = list[i], .original = given->original,
-			.orcpt = given->orcpt, .notify = given->notify };
-		struct err e = ERR_INIT;
-		if (!m->c->core.enable_original_recipient)
-			r.original = SV_NONE;
-		if (is_duplicate(m, &r))
-			continue;
-		if (queue_writer_rcpt(&m->w, &r, &e) < 0)
-			return writer_failed(m, &e);
+	if (n > 1 && (notify & QUEUE_NOTIFY_SUCCESS)) {
+		if (put_record(m, address, notify, QUEUE_CELL_EXPANDED, given) < 0)
+			return -1;
+		notify = queue_notify_of_members(notify);
 	}
+	for (size_t i = 0; i < n; i++)
+		if (put_record(m, list[i], notify, QUEUE_CELL_PENDING, given) < 0)
+			return -1;
 	return 0;
 }
 

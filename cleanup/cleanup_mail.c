@@ -141,7 +141,7 @@ void cleanup_mail_rcpt(struct cleanup_mail *m, const struct msg_cleanup_rcpt *r)
 	struct cleanup_rcpt *n = &m->rcpts[m->nrcpts];
 	*n = (struct cleanup_rcpt){ .address = arena_sv(&m->arena, r->address),
 		.original = arena_sv(&m->arena, r->original), .orcpt = arena_sv(&m->arena, r->orcpt),
-		.notify = r->notify & 15 };
+		.notify = r->notify & 15, .expanded = m->privileged && r->expanded };
 	if (!n->address.p || !n->original.p || !n->orcpt.p)
 		cleanup_fail_memory(m);
 	else

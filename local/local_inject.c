@@ -12,6 +12,7 @@
 #include "lib/mail/addr.h"
 #include "lib/mail/date.h"
 #include "lib/mail/header.h"
+#include "lib/queue/queue_file.h"
 #include "lib/sys/clock.h"
 #include "lib/sys/sys.h"
 #include "local/local.h"
@@ -78,6 +79,18 @@ static int send_content(const struct local_rcpt *r, struct clnt_cleanup *c, stru
 	return rc;
 }
 
+/*
+ * RFC 3461 5.2.7: a list's members owe nothing to the request of the list's sender, who is told
+ * "delivered"; the members of an alias report failures as asked, and its sender is told "expanded"; one
+ * forwarding address takes over the whole request.
+ */
+static enum queue_action action_of(const struct local_expansion *x)
+{
+	if (x->list)
+		return QUEUE_ACTION_DELIVERED;
+	return x->n + x->self > 1 ? QUEUE_ACTION_EXPANDED : QUEUE_ACTION_PASSED_ON;
+}
+
 static int send_rcpts(const struct local_rcpt *r, const struct local_expansion *x,
         struct clnt_cleanup *c, struct err *e)
 {
@@ -87,7 +100,9 @@ static int send_rcpts(const struct local_rcpt *r, const struct local_expansion *
 		to.original = sv_empty(rcpt->original) ? rcpt->recipient : rcpt->original;
 		if (!x->list) {
 			to.orcpt = rcpt->orcpt;
-			to.notify = rcpt->notify;
+			to.notify = action_of(x) == QUEUE_ACTION_EXPANDED
+			                    ? queue_notify_of_members(rcpt->notify)
+			                    : rcpt->notify;
 		}
 		if (clnt_cleanup_rcpt(c, &to, e) < 0)
 			return -1;
@@ -131,10 +146,12 @@ int local_inject(const struct local_rcpt *r, const struct local_expansion *x, ch
 	if (rc == 0) {
 		dsn_split(sv_z(res.dsn), *dsn, dsn, &(struct sv){ 0 });
 		rc = res.status == CLEANUP_COMMITTED ? 1 : res.status == CLEANUP_PERM ? 0 : -1;
-		if (rc == 1)
+		if (rc == 1) {
 			(void)snprintf(id, LOCAL_ID_MAX, "%s", res.queue_id);
-		else
+			rq->rcpts[r->i].action = action_of(x);
+		} else {
 			err_set(e, ERR_TEMP, "%s", res.text);
+		}
 	}
 	clnt_cleanup_abort(c);
 	clnt_cleanup_free(c);

@@ -39,8 +39,9 @@ static int send_rcpts(struct clnt_cleanup *c, const struct queue_mail *m, struct
 	queue_rcpt_start(&cur, m, 0);
 	while ((rc = queue_rcpt_next(&cur, &r, e)) == 1) {
 		struct clnt_cleanup_rcpt to = { .address = r.address, .original = r.original,
-			.orcpt = r.orcpt, .notify = r.notify };
-		if (r.cell != QUEUE_CELL_PENDING)
+			.orcpt = r.orcpt, .notify = r.notify,
+			.expanded = r.cell == QUEUE_CELL_EXPANDED };
+		if (r.cell != QUEUE_CELL_PENDING && !to.expanded)
 			continue;
 		some = 1;
 		if (clnt_cleanup_rcpt(c, &to, e) < 0) {

@@ -50,6 +50,7 @@ struct rcpt {
 	struct batch *batch;
 	uint64_t offset;
 	uint32_t notify;
+	bool expanded; /* an alias that cleanup expanded: only to be reported */
 	struct sv address; /* as in the queue file; after resolving, as it goes to the agent */
 	struct sv original;
 	struct sv orcpt;
@@ -114,6 +115,7 @@ struct message {
 struct outcome {
 	struct rcpt *rcpt;
 	enum queue_result result;
+	enum queue_action action;
 	struct sv dsn, text, remote_mta, diagnostic;
 };
 
@@ -201,6 +203,10 @@ void message_route(struct message *m, struct rcpt **rcpts, size_t n);
 /* qmgr_outcome.c */
 /* Record what became of N recipients of M and free them. May finish M: do not touch it after. */
 void message_outcomes(struct message *m, struct outcome *o, size_t n);
+/* Does a recipient with NOTIFY want to be told of this result? */
+bool qmgr_wants_report(uint32_t notify, enum queue_result result);
+/* What a delivery is called in a report; NULL: whoever has the mail now reports it, unless ALL. */
+const char *qmgr_action_name(enum queue_action action, bool all);
 /* Remember that a cell of the queue file is to be set. */
 void message_mark(struct message *m, uint64_t offset, enum queue_cell cell);
 /* Defer all recipients of a waiting or ended entry, with "4.x.y text", and free it. LOG: no agent

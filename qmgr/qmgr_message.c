@@ -25,6 +25,7 @@ struct read_job {
 	struct batch *batch;
 	struct rcpt **rcpts;
 	size_t n;
+	size_t expanded; /* of them: aliases that nothing is delivered to */
 	bool bounced; /* a cell says that the bounce log knows of a recipient */
 	int rc;
 	struct err e;
@@ -55,7 +56,7 @@ static void read_rcpts(void *rec)
 	j->rc = 1;
 	queue_rcpt_start(&c, &m->mail, m->cursor);
 	while (j->n < j->max && (j->rc = queue_rcpt_next(&c, &r, &j->e)) == 1) {
-		if (r.cell != QUEUE_CELL_PENDING) {
+		if (r.cell != QUEUE_CELL_PENDING && r.cell != QUEUE_CELL_EXPANDED) {
 			j->bounced |= r.cell == QUEUE_CELL_BOUNCED;
 			continue;
 		}
@@ -64,6 +65,8 @@ static void read_rcpts(void *rec)
 			p->batch = j->batch;
 			p->offset = r.offset;
 			p->notify = r.notify;
+			p->expanded = r.cell == QUEUE_CELL_EXPANDED;
+			j->expanded += p->expanded;
 			p->address = arena_sv(&j->batch->arena, r.address);
 			p->original = arena_sv(&j->batch->arena, r.original);
 			p->orcpt = arena_sv(&j->batch->arena, r.orcpt);
@@ -381,7 +384,7 @@ static void take_arrival(struct qmgr *qm, const struct arrival *a)
 	m->bounced |= j.bounce_log;
 	m->report = (m->mail.h.mail_flags & QUEUE_MAIL_REPORT) && a->from == QUEUE_DIR_INCOMING;
 	m->traced |= j.trace_log;
-	qmgr_log_active(m, j.read.rc == 0 ? j.read.n : m->mail.h.rcpt_count);
+	qmgr_log_active(m, (j.read.rc == 0 ? j.read.n : m->mail.h.rcpt_count) - j.read.expanded);
 	struct err e = ERR_INIT;
 	if (j.defer_log && clnt_bounce_forget(qm->bounce, "defer", sv_z(m->id),
 	                           fiber_deadline(QMGR_BOUNCE_MS), &e) < 0)

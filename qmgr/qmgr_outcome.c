@@ -19,13 +19,13 @@ void message_mark(struct message *m, uint64_t offset, enum queue_cell cell)
 	m->marks[m->nmarks++] = (struct mark){ offset, cell };
 }
 
-/* Does a recipient with NOTIFY want reports of kind BIT? BIT 0: all of them. */
-static bool wants(uint32_t notify, uint32_t bit)
+bool qmgr_wants_report(uint32_t notify, enum queue_result result)
 {
+	static const uint32_t bits[] = { [QUEUE_DELIVERED] = QUEUE_NOTIFY_SUCCESS,
+		[QUEUE_DEFERRED] = QUEUE_NOTIFY_DELAY,
+		[QUEUE_BOUNCED] = QUEUE_NOTIFY_FAILURE };
 	/* RFC 3461 4.1: without NOTIFY failures are reported, delays may be */
-	if (bit == 0)
-		return true;
-	return notify == 0 ? bit != QUEUE_NOTIFY_SUCCESS : (notify & bit) != 0;
+	return notify == 0 ? result != QUEUE_DELIVERED : (notify & bits[result]) != 0;
 }
 
 static bool has_expired(const struct message *m)
@@ -36,23 +36,36 @@ static bool has_expired(const struct message *m)
 	return clock_wall_s() - m->mail.h.arrival_us / 1000000 >= limit;
 }
 
-/* Send the outcomes of kind RESULT that want NOTIFY to the log; 1 or -1. */
+const char *qmgr_action_name(enum queue_action action, bool all)
+{
+	switch (action) {
+	case QUEUE_ACTION_RELAYED: return "relayed";
+	case QUEUE_ACTION_EXPANDED: return "expanded";
+	case QUEUE_ACTION_PASSED_ON: return all ? "relayed" : NULL;
+	case QUEUE_ACTION_DELIVERED: break;
+	}
+	return "delivered";
+}
+
+/* Send the outcomes of kind RESULT to the log, those that ask for it or ALL, as ACTION (NULL: what the
+ * delivery was); 1 or -1. */
 static int append(struct message *m, const struct outcome *o, size_t n, const char *log,
-        const char *action, enum queue_result result, uint32_t notify, struct err *e)
+        const char *action, enum queue_result result, bool all, struct err *e)
 {
 	struct clnt_bounce_item *items = mem_array(n, sizeof(*items));
 	size_t count = 0;
 	int rc = 1;
 	for (size_t i = 0; i < n; i++) {
 		const struct rcpt *r = o[i].rcpt;
-		if (o[i].result != result || !wants(r->notify, notify))
+		const char *name = action ? action : qmgr_action_name(o[i].action, all);
+		if (o[i].result != result || !name || !(all || qmgr_wants_report(r->notify, result)))
 			continue;
 		items[count++] = (struct clnt_bounce_item){ .offset = r->offset,
 			.recipient = r->address,
 			.original = r->original,
 			.orcpt = r->orcpt,
 			.notify = r->notify,
-			.action = sv_z(action),
+			.action = sv_z(name),
 			.dsn = o[i].dsn,
 			.text = o[i].text,
 			.remote_mta = o[i].remote_mta,
@@ -95,7 +108,7 @@ static void write_failures(struct message *m, struct outcome *o, size_t n)
 	if (count_of(o, n, QUEUE_BOUNCED) == 0)
 		return;
 	m->bounced = true;
-	if (append(m, o, n, "bounce", "failed", QUEUE_BOUNCED, QUEUE_NOTIFY_FAILURE, &e) == 1)
+	if (append(m, o, n, "bounce", "failed", QUEUE_BOUNCED, false, &e) == 1)
 		return;
 	log_warn("%s: cannot write down failed recipients, deferring them: %s", m->id, e.text);
 	m->expired = false;
@@ -111,18 +124,17 @@ static void write_trace(struct message *m, const struct outcome *o, size_t n, bo
 	size_t count = 0;
 	for (size_t i = 0; i < n; i++)
 		count += all || (o[i].result == QUEUE_DELIVERED &&
-		                        wants(o[i].rcpt->notify, QUEUE_NOTIFY_SUCCESS));
+		                        qmgr_action_name(o[i].action, false) &&
+		                        qmgr_wants_report(o[i].rcpt->notify, QUEUE_DELIVERED));
 	if (count == 0)
 		return;
-	uint32_t bit = all ? 0 : QUEUE_NOTIFY_SUCCESS;
 	bool verify = (m->mail.h.mail_flags & QUEUE_MAIL_VERIFY) != 0;
-	int rc = append(
-	        m, o, n, "trace", verify ? "deliverable" : "delivered", QUEUE_DELIVERED, bit, &e);
+	int rc = append(m, o, n, "trace", verify ? "deliverable" : NULL, QUEUE_DELIVERED, all, &e);
 	if (rc == 1 && all)
-		rc = append(m, o, n, "trace", verify ? "undeliverable" : "failed", QUEUE_BOUNCED, 0,
-		        &e);
+		rc = append(m, o, n, "trace", verify ? "undeliverable" : "failed", QUEUE_BOUNCED,
+		        true, &e);
 	if (rc == 1 && all)
-		rc = append(m, o, n, "trace", "delayed", QUEUE_DEFERRED, 0, &e);
+		rc = append(m, o, n, "trace", "delayed", QUEUE_DEFERRED, true, &e);
 	if (rc == 1)
 		m->traced = true;
 	else
@@ -144,7 +156,7 @@ static void write_logs(struct message *m, struct outcome *o, size_t n)
 	if (count_of(o, n, QUEUE_DEFERRED) > 0) {
 		m->deferred = true;
 		/* all of them, for mailq; who wants no warning gets none from bounce */
-		if (append(m, o, n, "defer", "delayed", QUEUE_DEFERRED, 0, &e) < 0)
+		if (append(m, o, n, "defer", "delayed", QUEUE_DEFERRED, true, &e) < 0)
 			log_warn("%s: reasons for waiting are not in defer/: %s", m->id, e.text);
 	}
 	write_trace(m, o, n, m->report);

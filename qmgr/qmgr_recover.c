@@ -2,8 +2,9 @@
  * At start: what an earlier qmgr and its agents left.
  *
  * 1. Results in done-logs go into queue files before anything is scheduled. A delivered recipient
- * is marked; a failed one is first written to the bounce log, as it would have been then. When
- * bounce cannot take it, the recipient stays as it was: its agent will refuse it again.
+ * is marked, and written to the trace log when its sender wants to know; a failed one is first written
+ * to the bounce log, as it would have been then. When bounce cannot take it, the recipient stays as it
+ * was: its agent will refuse it again.
  * 2. A done-log is removed after the queue files that it changed are synced.
  * 3. Everything in active/ goes back to incoming/.
  * 4. done/clean-stop exists only between a stop after which nothing was left open and the next
@@ -24,11 +25,12 @@
 #define CLEAN_PATH  "done/" CLEAN_NAME
 #define RECORDS_MAX 200000 /* of one done-log; a connection makes far fewer */
 
-/* A failure that a done-log tells of, with what its bounce log entry needs. */
-struct failure {
-	struct failure *next;
+/* A result that a done-log tells of and a log of bounce needs, or a failure that nobody wants to know of. */
+struct told {
+	struct told *next;
 	struct sv id;
 	uint64_t nonce;
+	const char *log; /* "bounce", "trace" */
 	struct clnt_bounce_item item;
 	int64_t time_s;
 	bool silent; /* the sender does not want to know */
@@ -38,7 +40,7 @@ struct fold {
 	struct qmgr *qm;
 	const char *name;
 	struct arena arena;
-	struct failure *failures, **tail;
+	struct told *told, **tail;
 	/* the queue file at hand */
 	char id[QUEUE_ID_MAX + 1];
 	int fd;
@@ -99,22 +101,24 @@ static bool open_mail(struct fold *f, struct sv id)
 	return f->open;
 }
 
-static void keep_failure(struct fold *f, const struct done_record *r, const struct queue_rcpt *q)
+static void keep(struct fold *f, const struct done_record *r, const struct queue_rcpt *q, const char *log,
+        const char *action)
 {
 	struct arena *a = &f->arena;
-	struct failure *x = arena_alloc(a, sizeof(*x));
+	struct told *x = arena_alloc(a, sizeof(*x));
 	if (!x)
 		return;
 	x->id = arena_sv(a, r->id);
 	x->nonce = r->nonce;
+	x->log = log;
 	x->time_s = r->time_us / 1000000;
-	x->silent = q->notify != 0 && !(q->notify & QUEUE_NOTIFY_FAILURE);
+	x->silent = !qmgr_wants_report(q->notify, r->result);
 	x->item = (struct clnt_bounce_item){ .offset = r->offset,
 		.recipient = arena_sv(a, q->address),
 		.original = arena_sv(a, q->original),
 		.orcpt = arena_sv(a, q->orcpt),
 		.notify = q->notify,
-		.action = SV("failed"),
+		.action = sv_z(action),
 		.dsn = arena_sv(a, r->dsn),
 		.text = arena_sv(a, r->text),
 		.remote_mta = SV_NONE,
@@ -151,10 +155,14 @@ static bool fold_record(void *ctx, const struct done_record *r)
 		return true;
 	queue_rcpt_start(&c, &f->mail, r->offset);
 	if (queue_rcpt_next(&c, &q, &e) == 1 && q.cell == QUEUE_CELL_PENDING) {
-		if (r->result == QUEUE_DELIVERED)
+		const char *action = qmgr_action_name(r->action, false);
+		if (r->result == QUEUE_DELIVERED) {
 			set_cell(f, r->offset, QUEUE_CELL_DELIVERED);
-		else if (!f->qm->core.soft_bounce)
-			keep_failure(f, r, &q);
+			if (action && qmgr_wants_report(q.notify, QUEUE_DELIVERED))
+				keep(f, r, &q, "trace", action);
+		} else if (!f->qm->core.soft_bounce) {
+			keep(f, r, &q, "bounce", "failed");
+		}
 	}
 	queue_rcpt_end(&c);
 	return f->rc >= 0;
@@ -178,8 +186,8 @@ static void mark_failures(void *rec)
 {
 	struct fold *f = rec;
 	f->rc = 1;
-	for (const struct failure *x = f->failures; x && f->rc > 0; x = x->next)
-		if (x->item.action.len > 0 && open_mail(f, x->id) && f->mail.h.nonce == x->nonce)
+	for (const struct told *x = f->told; x && f->rc > 0; x = x->next)
+		if (sv_eqz(x->item.action, "failed") && open_mail(f, x->id) && f->mail.h.nonce == x->nonce)
 			set_cell(f, x->item.offset, QUEUE_CELL_BOUNCED);
 	close_mail(f);
 }
@@ -195,18 +203,20 @@ static int fold_one(struct qmgr *qm, const char *name, struct err *e)
 {
 	struct fold f = { .qm = qm, .name = name, .fd = -1 };
 	struct err why = ERR_INIT;
-	f.tail = &f.failures;
+	f.tail = &f.told;
 	arena_init(&f.arena, 256u << 20);
 	fiber_offload(FIBER_POOL_DURABLE, fold_log, &f);
-	for (struct failure *x = f.failures; x && f.rc >= 0; x = x->next)
+	for (struct told *x = f.told; x && f.rc >= 0; x = x->next)
 		if (!x->silent &&
-		        clnt_bounce_append(qm->bounce, "bounce", x->id, x->nonce, &x->item, 1,
+		        clnt_bounce_append(qm->bounce, x->log, x->id, x->nonce, &x->item, 1,
 		                x->time_s, fiber_deadline(QMGR_BOUNCE_MS), &why) < 0) {
-			log_warn("%.*s: a failed recipient will be tried once more: %s",
-			        SV_ARG(x->id), why.text);
+			log_warn("%.*s: a recipient that %s: %s", SV_ARG(x->id),
+			        strcmp(x->log, "bounce") == 0 ? "failed will be tried once more"
+			                                      : "was delivered is not in trace/",
+			        why.text);
 			x->item.action = SV_NONE;
 		}
-	if (f.rc >= 0 && f.failures)
+	if (f.rc >= 0 && f.told)
 		fiber_offload(FIBER_POOL_DURABLE, mark_failures, &f);
 	if (f.rc >= 0 && !f.keep)
 		fiber_offload(FIBER_POOL_DURABLE, drop_log, &f);
@@ -258,7 +268,6 @@ struct clean_job {
 	struct err e;
 };
 
-/* Read the marker and remove it. */
 /* After a power cut the clock may be behind: mail that is here is older than now, whatever its id says. */
 static void look_ahead(struct queue *q, enum queue_name n, int64_t *before)
 {
@@ -277,6 +286,7 @@ static void look_ahead(struct queue *q, enum queue_name n, int64_t *before)
 	queue_scan_end(&scan);
 }
 
+/* Read the marker and remove it. */
 static void clean_take(void *rec)
 {
 	struct clean_job *j = rec;

@@ -134,6 +134,13 @@ static bool route_one(
 	int64_t now = clock_mono_ms();
 	char *text;
 
+	if (r->expanded) {
+		*o = (struct outcome){ .result = QUEUE_DELIVERED,
+			.action = QUEUE_ACTION_EXPANDED,
+			.dsn = SV("2.0.0"),
+			.text = SV("alias expanded") };
+		return false;
+	}
 	if (to->flags & REWRITE_TEMP) {
 		*o = (struct outcome){ .result = QUEUE_DEFERRED,
 			.dsn = SV("4.3.0"),
@@ -208,7 +215,9 @@ void message_route(struct message *m, struct rcpt **rcpts, size_t n)
 		if (route_one(m, rcpts[i], to ? &to[i] : &unknown, &o[bad]))
 			continue;
 		o[bad].rcpt = rcpts[i];
-		qmgr_log_rcpt(m, rcpts[i], log_status(o[bad].result), o[bad].dsn, o[bad].text);
+		if (!rcpts[i]->expanded)
+			qmgr_log_rcpt(m, rcpts[i], log_status(o[bad].result), o[bad].dsn,
+			        o[bad].text);
 		bad++;
 	}
 	LIST_FOREACH (node, &m->jobs)

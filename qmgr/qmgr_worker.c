@@ -130,7 +130,8 @@ static int ask_agent(struct worker *w, struct entry *en, struct arena *a,
 	size_t n = res->offsets.n;
 	if (f.request_id != w->requests || res->statuses.n != n || res->dsns.n != n ||
 	        res->texts.n != n || (res->remote_mtas.n != n && res->remote_mtas.n != 0) ||
-	        (res->diagnostics.n != n && res->diagnostics.n != 0))
+	        (res->diagnostics.n != n && res->diagnostics.n != 0) ||
+	        (res->actions.n != n && res->actions.n != 0))
 		return err_set(e, ERR_TEMP, "its answer does not fit the request");
 	return 1;
 }
@@ -161,10 +162,13 @@ static size_t take_results(
 		if (!r)
 			continue;
 		uint32_t status = res->statuses.v[i];
+		uint32_t action = res->actions.n ? res->actions.v[i] : QUEUE_ACTION_DELIVERED;
 		o[n++] = (struct outcome){ .rcpt = r,
 			.result = status == QUEUE_DELIVERED || status == QUEUE_BOUNCED
 			                  ? (enum queue_result)status
 			                  : QUEUE_DEFERRED,
+			.action = action <= QUEUE_ACTION_PASSED_ON ? (enum queue_action)action
+			                                           : QUEUE_ACTION_DELIVERED,
 			.dsn = res->dsns.v[i],
 			.text = res->texts.v[i],
 			.remote_mta = res->remote_mtas.n ? res->remote_mtas.v[i] : SV_NONE,
@@ -193,6 +197,7 @@ static bool see_record(void *ctx, const struct done_record *r)
 	if (rcpt)
 		lr->o[lr->n++] = (struct outcome){ .rcpt = rcpt,
 			.result = r->result,
+			.action = r->action,
 			.dsn = arena_sv(lr->a, r->dsn),
 			.text = arena_sv(lr->a, r->text),
 			.remote_mta = SV_NONE,

@@ -138,7 +138,7 @@ int clnt_cleanup_rcpt(struct clnt_cleanup *c, const struct clnt_cleanup_rcpt *r,
 	if (!c->conn)
 		return not_open(e);
 	struct msg_cleanup_rcpt m = { .address = r->address, .original = r->original, .orcpt = r->orcpt,
-		.notify = r->notify };
+		.notify = r->notify, .expanded = r->expanded };
 	if (msg_cleanup_rcpt_send(c->conn, &m, 0, NULL, 0, fiber_deadline(c->timeout_ms), e) != 1)
 		return lost(c, e);
 	return 0;

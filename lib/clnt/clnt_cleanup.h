@@ -62,6 +62,7 @@ struct clnt_cleanup_open {
 struct clnt_cleanup_rcpt {
 	struct sv address, original, orcpt;
 	uint32_t notify;
+	bool expanded; /* Q */
 };
 
 enum clnt_cleanup_status { CLEANUP_COMMITTED = 0, CLEANUP_TEMP = 1, CLEANUP_PERM = 2 };

@@ -4,7 +4,6 @@
 #include "lib/fiber/fiber.h"
 #include "lib/ipc/ipc.h"
 #include "lib/ipc/msg.h"
-#include "lib/queue/done_log.h"
 #include "lib/sys/clock.h"
 #include "lib/sys/log.h"
 #include "lib/sys/sys.h"
@@ -69,6 +68,7 @@ static void record_result(struct deliver_request *rq, const struct deliver_rcpt 
 		.nonce = rq->nonce,
 		.offset = r->offset,
 		.result = result_of(r->status),
+		.action = r->action,
 		.time_us = time_us,
 		.dsn = sv_z(dsn_format(r->dsn, code)),
 		.text = r->text,
@@ -195,6 +195,7 @@ static int answer(struct deliver_request *rq, uint32_t request_id, struct err *e
 		.remote_mtas = { arena_array(a, n, sizeof(struct sv)), n },
 		.diagnostics = { arena_array(a, n, sizeof(struct sv)), n },
 		.suspend = rq->suspend,
+		.actions = { arena_array(a, n, sizeof(uint32_t)), n },
 	};
 	if (a->exhausted)
 		return err_set(e, ERR_TEMP, "too many recipients to answer");
@@ -203,6 +204,7 @@ static int answer(struct deliver_request *rq, uint32_t request_id, struct err *e
 		char code[DSN_TEXT_MAX];
 		m.offsets.v[i] = r->offset;
 		m.statuses.v[i] = result_of(r->status);
+		m.actions.v[i] = r->action;
 		m.dsns.v[i] = arena_sv(a, sv_z(dsn_format(r->dsn, code)));
 		m.texts.v[i] = r->text;
 		m.remote_mtas.v[i] = r->remote_mta;

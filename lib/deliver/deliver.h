@@ -26,6 +26,7 @@
 #include "lib/base/arena.h"
 #include "lib/base/err.h"
 #include "lib/mail/dsn.h"
+#include "lib/queue/done_log.h"
 
 enum deliver_status {
 	DELIVER_NONE = 0,      /* no result yet */
@@ -48,6 +49,7 @@ struct deliver_rcpt {
 	struct sv orcpt;
 	uint32_t notify;
 	/* the result */
+	enum queue_action action; /* of a delivery: to be set, if at all, before deliver_done() */
 	enum deliver_status status;
 	struct dsn_code dsn;
 	struct sv text;

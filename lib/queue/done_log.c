@@ -1,6 +1,6 @@
 /*
  * Record: 0 magic "MDL1", 4 u32 length of all, 8 nonce, 16 offset, 24 time_us, 32 u8 result, u8 length
- * of id, u8 length of dsn, u8 zero, 36 u16 length of text, u16 zero, 40 id, dsn, text, then the u32
+ * of id, u8 length of dsn, u8 action, 36 u16 length of text, u16 zero, 40 id, dsn, text, then the u32
  * CRC-32C of all before.
  */
 #include "lib/queue/done_log.h"
@@ -30,6 +30,7 @@ size_t done_record_encode(const struct done_record *r, unsigned char out[DONE_LO
 	out[32] = (unsigned char)r->result;
 	out[33] = (unsigned char)r->id.len;
 	out[34] = (unsigned char)r->dsn.len;
+	out[35] = (unsigned char)r->action;
 	out[36] = (unsigned char)(text.len & 255);
 	out[37] = (unsigned char)(text.len >> 8);
 	unsigned char *p = out + FIXED;
@@ -51,7 +52,8 @@ static int decode_here(struct sv in, struct done_record *r, size_t *used)
 	size_t n = num_get_le32(p + 4), id = p[33], dsn = p[34], text = p[36] | (size_t)p[37] << 8;
 	if (n > DONE_LOG_RECORD_MAX || n != FIXED + id + dsn + text + CRC)
 		return -1;
-	if (dsn > DONE_LOG_DSN_MAX || text > DONE_LOG_TEXT_MAX || p[32] > QUEUE_BOUNCED)
+	if (dsn > DONE_LOG_DSN_MAX || text > DONE_LOG_TEXT_MAX || p[32] > QUEUE_BOUNCED ||
+		p[35] > QUEUE_ACTION_PASSED_ON)
 		return -1;
 	if (n > in.len)
 		return 0;
@@ -61,6 +63,7 @@ static int decode_here(struct sv in, struct done_record *r, size_t *used)
 	r->offset = num_get_le64(p + 16);
 	r->time_us = (int64_t)num_get_le64(p + 24);
 	r->result = (enum queue_result)p[32];
+	r->action = (enum queue_action)p[35];
 	r->id = sv_sub(in, FIXED, id);
 	r->dsn = sv_sub(in, FIXED + id, dsn);
 	r->text = sv_sub(in, FIXED + id + dsn, text);

@@ -22,6 +22,14 @@ enum queue_result {
 	QUEUE_BOUNCED = 2,
 };
 
+/* What a delivery was, for the sender who asked for a report of success (RFC 3464 2.3.3). */
+enum queue_action {
+	QUEUE_ACTION_DELIVERED = 0,
+	QUEUE_ACTION_RELAYED = 1,   /* to where no such report can be expected from */
+	QUEUE_ACTION_EXPANDED = 2,  /* an alias of several members */
+	QUEUE_ACTION_PASSED_ON = 3, /* to one address, and the request with it: nothing to report here */
+};
+
 #define DONE_LOG_DSN_MAX    15
 #define DONE_LOG_TEXT_MAX   1000
 #define DONE_LOG_RECORD_MAX 1152
@@ -32,6 +40,7 @@ struct done_record {
 	uint64_t nonce;
 	uint64_t offset; /* of the recipient record */
 	enum queue_result result;
+	enum queue_action action; /* of a delivery */
 	int64_t time_us;
 	struct sv dsn;  /* "2.0.0" */
 	struct sv text; /* cut at DONE_LOG_TEXT_MAX */

@@ -290,17 +290,23 @@ int queue_writer_facts(struct queue_writer *w, const struct queue_facts *f, stru
 	if (w->facts_done)
 		return err_set(e, ERR_BUG, "queue file %s: facts twice", w->h.id);
 	w->facts_done = true;
-	return queue_facts_encode(f, &w->envelope) < 0 ? too_large(w, e) : 0;
+	if (queue_facts_encode(f, &w->envelope) < 0)
+		return too_large(w, e);
+	w->h.envelope_crc = num_crc32c(0, w->envelope.p, w->envelope.len);
+	return 0;
 }
 
 int queue_writer_rcpt(struct queue_writer *w, const struct queue_rcpt *r, struct err *e)
 {
 	if (!w->facts_done)
 		return err_set(e, ERR_BUG, "queue file %s: recipient before facts", w->h.id);
+	size_t start = w->envelope.len;
 	if (w->h.rcpt_count == 0)
-		w->h.rcpt_offset = w->envelope.len; /* completed at commit */
+		w->h.rcpt_offset = start; /* completed at commit */
 	if (queue_rcpt_encode(r, &w->envelope) < 0)
 		return too_large(w, e);
+	w->h.envelope_crc = num_crc32c(w->h.envelope_crc, w->envelope.p + start, w->envelope.len - start);
+	w->envelope.p[start + QUEUE_CELL_AT] = (char)r->cell; /* the CRC counts it as zero */
 	w->h.rcpt_count++;
 	return 0;
 }
@@ -315,7 +321,6 @@ int queue_commit(struct queue_writer *w, struct err *e)
 		w->h.rcpt_offset = w->envelope.len;
 	w->h.envelope_offset = QUEUE_HEADER_SIZE + w->h.content_size;
 	w->h.rcpt_offset += w->h.envelope_offset;
-	w->h.envelope_crc = num_crc32c(0, w->envelope.p, w->envelope.len);
 	if (queue_end_encode(&w->h, &w->envelope) < 0)
 		return too_large(w, e);
 	w->h.envelope_size = w->envelope.len;

@@ -42,6 +42,7 @@ void queue_writer_fini(struct queue_writer *w);
 MUST_USE int queue_writer_put(struct queue_writer *w, struct sv octets, struct err *e);
 /* Facts: once, before the first recipient. 0 or -1. */
 MUST_USE int queue_writer_facts(struct queue_writer *w, const struct queue_facts *f, struct err *e);
+/* r->cell: PENDING or EXPANDED. */
 MUST_USE int queue_writer_rcpt(struct queue_writer *w, const struct queue_rcpt *r, struct err *e);
 /* Adds a final LF when the content lacks one; writes, syncs. 0 durable in incoming/; -1. */
 MUST_USE int queue_commit(struct queue_writer *w, struct err *e);

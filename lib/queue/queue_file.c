@@ -228,6 +228,7 @@ static enum queue_cell cell_of(unsigned char octet, bool *unknown)
 	case QUEUE_CELL_DELIVERED: return QUEUE_CELL_DELIVERED;
 	case QUEUE_CELL_BOUNCED: return QUEUE_CELL_BOUNCED;
 	case QUEUE_CELL_DROPPED: return QUEUE_CELL_DROPPED;
+	case QUEUE_CELL_EXPANDED: return QUEUE_CELL_EXPANDED;
 	default: *unknown = true; return QUEUE_CELL_PENDING;
 	}
 }
@@ -281,6 +282,14 @@ int queue_end_check(struct sv in, const struct queue_header *h)
 	bool same = num_get_le32(data.p) == h->envelope_crc && num_get_le32(data.p + 4) == h->rcpt_count &&
 		num_get_le64(data.p + 8) == h->nonce;
 	return same ? 1 : -1;
+}
+
+uint32_t queue_notify_of_members(uint32_t notify)
+{
+	if (!(notify & QUEUE_NOTIFY_SUCCESS))
+		return notify;
+	notify &= ~(uint32_t)QUEUE_NOTIFY_SUCCESS;
+	return notify ? notify : QUEUE_NOTIFY_NEVER; /* 0 would mean "nothing was said": failures are told */
 }
 
 uint64_t queue_nonce_derive(uint64_t parent_nonce, uint64_t parent_offset, struct sv expansion)

@@ -10,7 +10,7 @@
  *   256  content, LF line ends, contiguous
  *   ..   envelope: records {u8 type, u8 cell, u16 zero, u32 length, octets}: facts, recipients, END
  * The file ends with END. The envelope's CRC counts cells as zero: a cell is the one octet that changes
- * after commit, set by qmgr alone. A recipient's identity is the offset of its record in the file.
+ * after commit, set by qmgr alone (cleanup may commit it as EXPANDED). A recipient's identity is the offset of its record in the file.
  */
 #ifndef QUEUE_QUEUE_FILE_H
 #define QUEUE_QUEUE_FILE_H
@@ -21,6 +21,7 @@
 
 #define QUEUE_HEADER_SIZE    256
 #define QUEUE_RECORD_HEAD    8
+#define QUEUE_CELL_AT        1            /* of a record's octets */
 #define QUEUE_FORMAT_VERSION 1
 #define QUEUE_FACTS_MAX      (128 * 1024) /* all records before the first recipient */
 #define QUEUE_RCPT_MAX       (16 * 1024)  /* one recipient record with its head */
@@ -62,6 +63,9 @@ enum queue_cell {
 	QUEUE_CELL_DELIVERED = 0x33,
 	QUEUE_CELL_BOUNCED = 0x55, /* failed for good, and the bounce log knows it */
 	QUEUE_CELL_DROPPED = 0x0f, /* done without delivery or report */
+	/* written by cleanup: an alias whose members are recipients of their own; only its sender, who asked
+	 * for a report of success, is still to be told ("expanded") */
+	QUEUE_CELL_EXPANDED = 0x66,
 };
 
 enum queue_file_status {
@@ -130,7 +134,7 @@ enum queue_file_status queue_header_decode(
 
 /* Append records. 0, or -1 at the buffer's ceiling or when a field is longer than a reader takes. */
 MUST_USE int queue_facts_encode(const struct queue_facts *f, struct buf *out);
-MUST_USE int queue_rcpt_encode(const struct queue_rcpt *r, struct buf *out); /* not .offset, .cell */
+MUST_USE int queue_rcpt_encode(const struct queue_rcpt *r, struct buf *out); /* not .offset; the cell as 0 */
 MUST_USE int queue_end_encode(const struct queue_header *h, struct buf *out);
 
 /* All facts out of IN, which they must fill exactly. 1 or -1. Unknown types are skipped. */
@@ -139,6 +143,9 @@ MUST_USE int queue_facts_decode(struct sv in, struct queue_facts *out);
 MUST_USE int queue_rcpt_decode(struct sv in, struct queue_rcpt *r, size_t *used);
 /* 1 the END record of this header; -1. */
 MUST_USE int queue_end_check(struct sv in, const struct queue_header *h);
+
+/* NOTIFY of the members of an alias that had NOTIFY itself and became several (RFC 3461 5.2.7.3 c). */
+uint32_t queue_notify_of_members(uint32_t notify);
 
 /* Nonce of a mail that is re-injected for recipient PARENT_OFFSET of mail PARENT_NONCE. */
 uint64_t queue_nonce_derive(uint64_t parent_nonce, uint64_t parent_offset, struct sv expansion);

@@ -204,7 +204,7 @@ int queue_mail_mark(int fd, uint64_t offset, enum queue_cell cell, struct err *e
 	if (head[0] != 'R')
 		return err_set(e, ERR_BUG, "queue file: no recipient at offset %llu",
 			(unsigned long long)offset);
-	if (sys_pwrite_all(fd, &octet, 1, (off_t)offset + 1) < 0)
+	if (sys_pwrite_all(fd, &octet, 1, (off_t)offset + QUEUE_CELL_AT) < 0)
 		return err_sys(e, errno, "write of a queue file");
 	return 0;
 }

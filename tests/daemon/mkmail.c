@@ -1,7 +1,7 @@
 /*
  * mkmail SPOOL AGE SENDER RECIPIENT...: commit a mail to SPOOL as cleanup does, and print its queue
- * id. AGE: seconds ago that it arrived. A recipient may be "address|notify". Content comes from
- * stdin.
+ * id. AGE: seconds ago that it arrived. A recipient may be "address|notify", or
+ * "address|notify|x": an alias that was expanded. Content comes from stdin.
  */
 #include <stdio.h>
 
@@ -19,7 +19,10 @@ static int add_rcpt(struct queue_writer *w, const char *arg, struct err *e)
 {
 	struct sv rest = sv_z(arg);
 	struct queue_rcpt r = { .address = sv_take_until(&rest, '|') };
-	if (rest.len > 0 && num_u32(rest, &r.notify) != 1)
+	struct sv notify = sv_take_until(&rest, '|');
+	if (rest.len > 0)
+		r.cell = QUEUE_CELL_EXPANDED;
+	if (notify.len > 0 && num_u32(notify, &r.notify) != 1)
 		return err_set(e, ERR_PERM, "bad notify in %s", arg);
 	r.original = r.address;
 	return queue_writer_rcpt(w, &r, e);

@@ -6,6 +6,7 @@ from fake_master import *  # noqa: E402,F403
 from instance import main, wait_for  # noqa: E402
 from queue_peers import *  # noqa: E402,F403
 
+EXPANDED = 0x66     # queue_cell
 LOCAL = {"context": "local", "origin": "pickup"}
 
 
@@ -181,6 +182,31 @@ class Cleanup(unittest.TestCase):
         self.assertEqual(self.commit(c, b"\n", rcpts=("self@v.test",)).rcpts, ["self@v.test", "x@v.test"])
         self.assertEqual(self.commit(c, b"\n", rcpts=("y@cat.test",)).rcpts, ["all@v.test"])
         self.assertEqual(len(self.commit(c, b"\n", rcpts=("loop@v.test",)).rcpts), 1)
+
+    def test_virtual_and_reports_of_success(self):
+        NEVER, SUCCESS, FAILURE = 1, 2, 4
+        c = self.start("virtual_alias_maps = inline:{ {list@v.test = one@v.test, list@v.test}, {one@v.test = two@v.test},"
+                       " {bare@v.test = x@v.test, y@v.test} }\n")
+
+        def records(*rcpts):
+            return [(r["cell"], r["address"], r["notify"], r["orcpt"]) for r in self.commit(c, b"\n", rcpts).records]
+        orcpt = "rfc822;list@v.test"
+        # several: "expanded" is told for the alias, once; its members report the rest
+        self.assertEqual(records(("list@v.test", "", orcpt, SUCCESS | FAILURE)),
+                         [(EXPANDED, "list@v.test", SUCCESS | FAILURE, orcpt), (0, "two@v.test", FAILURE, orcpt),
+                          (0, "list@v.test", FAILURE, orcpt)])
+        self.assertEqual(records(*[("bare@v.test", "", "", SUCCESS)] * 2),
+                         [(EXPANDED, "bare@v.test", SUCCESS, ""), (0, "x@v.test", NEVER, ""), (0, "y@v.test", NEVER, "")])
+        # one: the request goes with the mail
+        self.assertEqual(records(("one@v.test", "", "", SUCCESS)), [(0, "two@v.test", SUCCESS, "")])
+        # nobody asked
+        self.assertEqual(records(("bare@v.test", "", "", FAILURE)),
+                         [(0, "x@v.test", FAILURE, ""), (0, "y@v.test", FAILURE, "")])
+        # a requeued mail brings them along, and only our own programs may
+        self.assertEqual(records(("bare@v.test", "", "", SUCCESS, True), "z@v.test"),
+                         [(EXPANDED, "bare@v.test", SUCCESS, ""), (0, "z@v.test", 0, "")])
+        net = CleanupClient(self.m.client("net:cleanup"))
+        self.assertEqual([r["cell"] for r in self.commit(net, b"\n", [("bare@v.test", "", "", 0, True)]).records], [0, 0])
 
     def test_virtual_limits(self):
         c = self.start("virtual_alias_maps = regexp:VDIR/v\nvirtual_alias_expansion_limit = 10\n"

@@ -76,6 +76,28 @@ class Crash(unittest.TestCase):
             self.gone(w, qid)
             self.assertIn(("bounce", qid), w.flushes)
 
+    def test_success_in_done_log_only(self):
+        with QueueWorld(self) as w:
+            w.agent("local")
+            w.bounce_ok = False
+            qid = w.mail("from@example.test", ["ok@local.test|2", "expanded@local.test|2", "passed@local.test|2",
+                                               "hang@local.test"])
+            w.start()
+            w.wait_log("what the sender asked to be told is not in trace/")
+            wait_for("three results", lambda: sum(os.path.getsize(os.path.join(w.m.dir, "done", n))
+                                                  for n in self.done_logs(w)) > 200 and len(w.asked(qid)) == 4)
+            w.bounce_ok = True
+            # the log that the real bounce would have made
+            hashed = os.path.basename(os.path.dirname(w.path(qid, "active")))
+            with open(os.path.join(w.m.dir, "trace", hashed, qid), "w") as f:
+                os.fchmod(f.fileno(), 0o644)
+            w.restart("kill")
+            w.release.set()
+            self.gone(w, qid)
+            self.assertEqual({r for _, r, _ in w.actions}, {"ok@local.test", "expanded@local.test"})
+            self.assertIn((qid, "expanded@local.test", "expanded"), w.actions)
+            self.assertIn(("trace", qid), w.flushes)
+
     def test_clean_stop_leaves_no_doubt(self):
         with QueueWorld(self) as w:
             w.agent("local")

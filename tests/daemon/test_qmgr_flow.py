@@ -88,6 +88,30 @@ class Flow(unittest.TestCase):
             self.assertEqual([(l, r) for l, _, r, _ in w.appends], [("trace", ["ok@local.test"])])
             self.assertEqual(w.flushes, [("trace", qid)])
 
+    def test_what_a_delivery_is_called(self):
+        with QueueWorld(self) as w:
+            w.agent("local")
+            rcpts = [f"{n}@local.test" for n in ("ok", "relayed", "expanded", "passed")]
+            qid = w.mail("from@example.test", [r + "|6" for r in rcpts] + ["expanded-quietly@local.test|4"])
+            alone = w.mail("from@example.test", ["passed@local.test|2"])
+            w.start()
+            self.gone(w, qid)
+            self.gone(w, alone)
+            self.assertEqual(sorted(w.actions), sorted((qid, r, a) for r, a in zip(
+                rcpts, ("delivered", "relayed", "expanded"))))
+            self.assertEqual(w.flushes, [("trace", qid)])
+
+    def test_expanded_by_cleanup(self):
+        with QueueWorld(self) as w:
+            w.agent("local")
+            qid = w.mail("from@example.test", ["list@local.test|6|x", "ok@local.test|4"])
+            w.start()
+            self.gone(w, qid)
+            self.assertEqual([r for _, r, _ in w.asked(qid)], [["ok@local.test"]])
+            self.assertEqual(w.actions, [(qid, "list@local.test", "expanded")])
+            self.assertEqual(w.flushes, [("trace", qid)])
+            w.wait_log(f"{qid}: from=<from@example.test>, size=21, nrcpt=1 (queue active)")
+
     def test_verify_delivers_nothing(self):
         with QueueWorld(self) as w:
             w.agent("local")

@@ -9,7 +9,8 @@
 
 Recipients go to the transport that the domain's first label names ("x@local.test" -> local). What becomes of
 one is in its local part: ok, bounce, defer, crash (the agent breaks off), done (writes the done-log, then
-breaks off), once (breaks off at the first request only), slow (w.most is how many ran at once), hang (until
+breaks off), once (breaks off at the first request only), expanded, passed and
+relayed (delivered with that action), slow (w.most is how many ran at once), hang (until
 w.release is set), late and cut (hang, then break off the first time, with and without a line in the
 done-log), dead (the whole destination fails).
 """
@@ -20,6 +21,7 @@ from instance import owner, prefix
 
 MKMAIL = os.path.join(os.environ.get("MERPATI_BUILD", ""), "tests/daemon/mkmail")
 DELIVERED, DEFERRED, BOUNCED = 0, 1, 2
+ACTIONS = {"relayed": 1, "expanded": 2, "passed": 3}
 
 
 def f_u64s(tag, vs):
@@ -39,10 +41,10 @@ def crc32c(data):
     return crc ^ 0xffffffff
 
 
-def done_record(qid, nonce, offset, result, dsn=b"2.0.0", text=b"done"):
+def done_record(qid, nonce, offset, result, dsn=b"2.0.0", text=b"done", action=0):
     qid = qid.encode()
     n = 40 + len(qid) + len(dsn) + len(text) + 4
-    r = b"MDL1" + struct.pack("<IQQQBBBBHH", n, nonce, offset, int(time.time() * 1e6), result, len(qid), len(dsn), 0,
+    r = b"MDL1" + struct.pack("<IQQQBBBBHH", n, nonce, offset, int(time.time() * 1e6), result, len(qid), len(dsn), action,
                               len(text), 0) + qid + dsn + text
     return r + struct.pack("<I", crc32c(r))
 
@@ -97,7 +99,7 @@ class QueueWorld:
         self.test = test
         self.m = FakeMaster(test, "qmgr", listen=("queue:qmgr", "public:qmgr"), main_cf=main_cf, env=env)
         self.services, self.requests, self.seen = {}, [], {}
-        self.appends, self.flushes, self.forgets = [], [], []
+        self.appends, self.actions, self.flushes, self.forgets = [], [], [], []
         self.running = self.most = 0
         self.bounce_ok, self.release, self.lock = True, threading.Event(), threading.Lock()
         test.addCleanup(self.close)
@@ -129,6 +131,7 @@ class QueueWorld:
             x = f.fields
             if f.type == 1 and self.bounce_ok:
                 self.appends.append((x[1].decode(), x[2].decode(), [r.decode() for r in x[5]], x[11]))
+                self.actions += [(x[2].decode(), r.decode(), a.decode()) for r, a in zip(x[5], x[9])]
             elif f.type == 2 and self.bounce_ok:
                 self.flushes.append((x[1].decode(), x[2].decode()))
             elif f.type == 3:
@@ -152,7 +155,7 @@ class QueueWorld:
             first = [self.seen.setdefault((qid, r), 0) == 0 for r in rcpts]
             for r in rcpts:
                 self.seen[qid, r] += 1
-        statuses, suspend = [], b""
+        statuses, actions, suspend = [], [], b""
         for r, offset, fresh in zip(rcpts, x[16], first):
             what = r.split("@")[0].split("-")[0]
             if what == "slow":  # each takes a while: how many run at once?
@@ -173,12 +176,13 @@ class QueueWorld:
             if what == "dead":
                 suspend = b"4.4.1 connect to it: timed out"
             statuses.append({"bounce": BOUNCED, "defer": DEFERRED, "dead": DEFERRED}.get(what, DELIVERED))
+            actions.append(ACTIONS.get(what, 0))
             if statuses[-1] != DEFERRED:
-                os.write(conn.done_log, done_record(qid, x[3], offset, statuses[-1], b"5.1.1", b"unknown"))
+                os.write(conn.done_log, done_record(qid, x[3], offset, statuses[-1], b"5.1.1", b"unknown", actions[-1]))
         dsns = [{DELIVERED: "2.0.0", DEFERRED: "4.2.0", BOUNCED: "5.1.1"}[s] for s in statuses]
         conn.send(DELIVER, 2, f_u64s(1, x[16]) + f_u32s(2, statuses) + f_strs(3, dsns) +
                   f_strs(4, ["because"] * len(statuses)) + f_strs(5, [""] * len(statuses)) +
-                  f_strs(6, [""] * len(statuses)) + f_str(7, suspend), f.request)
+                  f_strs(6, [""] * len(statuses)) + f_str(7, suspend) + f_u32s(8, actions), f.request)
         return True
 
     # --- qmgr ---------------------------------------------------------------------------------------

@@ -121,13 +121,14 @@ class QueueFile:
             if t == "R":
                 notify, a, o, c = struct.unpack_from("<4I", data)
                 addr, orig = data[16:16 + a].decode(), data[16 + a:16 + a + o].decode()
-                self.rcpts.append(addr)
+                if cell == 0:
+                    self.rcpts.append(addr)
                 self.records.append({"offset": at, "cell": cell, "address": addr, "original": orig or addr,
                                      "notify": notify, "orcpt": data[16 + a + o:].decode()})
             elif t != "!":
                 self.facts[t] = data
             at += 8 + length
-        assert len(self.rcpts) == n
+        assert len(self.records) == n
         self.sender = self.facts.get("S", b"").decode()
 
     def header(self, name):
@@ -173,8 +174,9 @@ class CleanupClient:
         r = self.conn.recv()
         return r and r.fields
 
-    def rcpt(self, address, original="", orcpt="", notify=0):
-        self.conn.send(CLEANUP, 3, f_str(1, address) + f_str(2, original) + f_str(3, orcpt) + f_u32(4, notify))
+    def rcpt(self, address, original="", orcpt="", notify=0, expanded=False):
+        self.conn.send(CLEANUP, 3, f_str(1, address) + f_str(2, original) + f_str(3, orcpt) + f_u32(4, notify) +
+                       f_bool(5, expanded))
 
     def data(self, octets):
         self.conn.send(CLEANUP, 4, f_str(1, octets))

@@ -1,5 +1,5 @@
 """DSN (RFC 3461, 3464) from EHLO to the report in the sender's mailbox."""
-import email, unittest
+import email, os, unittest
 from instance import Instance, main
 
 MAIL = "Subject: about the boat\r\nFrom: anna@example.test\r\n\r\nIt floats well.\r\n"
@@ -19,14 +19,25 @@ class Dsn(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.m = Instance(main_cf={"smtpd_client_connection_count_limit": "0", "smtpd_error_sleep_time": "0",
-                                  "smtpd_reject_unlisted_recipient": "no"})
+                                  "smtpd_reject_unlisted_recipient": "no",
+                                  "virtual_alias_maps": "inline:{{both@example.test = bert@example.test, "
+                                                        "cora@example.test}}"})
         cls.addClassCleanup(cls.m.close)
-        cls.m.user("bert")
+        # all before the start: a user file that is just being written makes "unknown" wait
+        for name in ("bert", "cora", "dora", *map(cls.sender_name, unittest.TestLoader().getTestCaseNames(cls))):
+            cls.m.user(name)
+        with open(os.path.join(cls.m.conf, "aliases"), "a") as f:
+            f.write("crew: bert, cora\nhalf: bert, no-such-user\nchain: one\none: bert\nlist: bert, no-such-user\n"
+                    "owner-list: cora\n")
+        cls.m.run("postalias", "hash:" + os.path.join(cls.m.conf, "aliases"))
         cls.m.start()
 
+    @staticmethod
+    def sender_name(test):
+        return "s-" + test.rsplit("_", 1)[1].lower()
+
     def sender(self):
-        name = "s-" + self.id().rsplit("_", 1)[1].lower()
-        self.m.user(name)
+        name = self.sender_name(self.id())
         return name, f"{name}@example.test"
 
     def send(self, sender, rcpts, mail_opts=(), rcpt_opts=()):
@@ -51,6 +62,63 @@ class Dsn(unittest.TestCase):
         self.assertEqual(rcpts[0]["Final-Recipient"], "rfc822; bert@example.test")
         self.assertEqual((rcpts[0]["Action"], rcpts[0]["Status"][0]), ("delivered", "2"))
         self.assertEqual(original.get_content_type(), "text/rfc822-headers")
+
+    def asked(self, rcpt, notify="SUCCESS,FAILURE", n=1):
+        """The reports that a mail to RCPT brings: [(recipient, action, status, original recipient)]."""
+        name, sender = self.sender()
+        self.send(sender, [rcpt], ["ENVID=e1"], ["NOTIFY=" + notify, "ORCPT=rfc822;" + rcpt])
+        self.m.wait_mails(name, n)
+        self.m.wait_idle()
+        found = []
+        for path in self.m.mails(name):
+            _, mail, rcpts, _ = parts(open(path, "rb").read())
+            self.assertEqual(mail["Original-Envelope-Id"], "e1")
+            found += [(r["Final-Recipient"].split()[1], r["Action"], r["Status"][0], r["Original-Recipient"].split()[1])
+                      for r in rcpts]
+        return sorted(found)
+
+    def test_alias_of_several(self):
+        self.assertEqual(self.asked("crew@example.test"),
+                         [("crew@example.test", "expanded", "2", "crew@example.test")])
+
+    def test_alias_of_several_one_fails(self):
+        self.assertEqual(self.asked("half@example.test", n=2),
+                         [("half@example.test", "expanded", "2", "half@example.test"),
+                          ("no-such-user@example.test", "failed", "5", "half@example.test")])
+
+    def test_alias_failures_unasked(self):
+        self.assertEqual(self.asked("half@example.test", "SUCCESS"),
+                         [("half@example.test", "expanded", "2", "half@example.test")])
+
+    def test_alias_of_one(self):
+        self.assertEqual(self.asked("chain@example.test"),
+                         [("bert@example.test", "delivered", "2", "chain@example.test")])
+
+    def test_alias_virtual(self):
+        self.assertEqual(self.asked("both@example.test"),
+                         [("both@example.test", "expanded", "2", "both@example.test")])
+
+    def test_alias_with_owner(self):
+        # final delivery for the sender; what fails is the owner's business, and says nothing of the sender's request
+        before = len(self.m.mails("cora"))
+        self.assertEqual(self.asked("list@example.test"),
+                         [("list@example.test", "delivered", "2", "list@example.test")])
+        mail = self.m.wait_mails("cora", before + 1)
+        reports = [m for m in (open(x, "rb").read() for x in mail) if b"no-such-user" in m]
+        _, fields, rcpts, _ = parts(reports[0])
+        self.assertIsNone(fields["Original-Envelope-Id"])
+        self.assertEqual([(r["Final-Recipient"], r["Action"]) for r in rcpts],
+                         [("rfc822; no-such-user@example.test", "failed")])
+
+    def test_forward_and_mailbox(self):
+        home = os.path.join(self.m.conf, "mail", "example.test", "dora")
+        with open(os.path.join(home, ".forward"), "w") as f:
+            f.write("\\dora, bert\n")
+        st = os.stat(home)
+        os.chmod(f.name, 0o600)
+        os.chown(f.name, st.st_uid, st.st_gid)
+        self.assertEqual(self.asked("dora@example.test"),
+                         [("dora@example.test", "expanded", "2", "dora@example.test")])
 
     def failure(self, ret):
         name, sender = self.sender()

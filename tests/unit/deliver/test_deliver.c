@@ -77,10 +77,11 @@ static void handle(struct deliver_request *rq, void *ctx)
 			m.account.mail = SV("maildir:/proc/no/such");
 		struct deliver_outcome o;
 		struct sv redirect;
-		if (deliver_mailbox(rq, i, &m, &o, &redirect) == 0)
+		if (deliver_mailbox(rq, i, &m, &o, &redirect) == 0) {
+			rq->rcpts[i].action = QUEUE_ACTION_PASSED_ON;
 			deliver_done(rq, i, DELIVER_SENT, DSN(2, 0, 0), "redirected to %.*s",
 			        SV_ARG(redirect));
-		else
+		} else
 			deliver_done(rq, i, o.status, o.dsn, "%s", o.text);
 	}
 }
@@ -162,6 +163,8 @@ static void ask(struct rig *g, struct ipc_conn *c, struct sv *rcpts, size_t n, u
 		assert_int_equal(r.offsets.v[i], offsets[i]);
 		(void)buf_printf(out, "%s%u %.*s %.*s", i ? "|" : "", r.statuses.v[i],
 		        SV_ARG(r.dsns.v[i]), SV_ARG(r.texts.v[i]));
+		assert_int_equal(r.actions.v[i], sv_starts(rcpts[i], SV("redirect@")) ? QUEUE_ACTION_PASSED_ON
+		                                                                      : QUEUE_ACTION_DELIVERED);
 	}
 	arena_free(&a);
 }
@@ -170,7 +173,8 @@ static bool count_record(void *ctx, const struct done_record *r)
 {
 	struct buf *out = ctx;
 	if (sv_eqz(r->id, "4jY0HK6QlbzMbXnvkQ") && r->nonce == 77)
-		(void)buf_printf(out, "%llu:%u|", (unsigned long long)r->offset, (unsigned)r->result);
+		(void)buf_printf(out, "%llu:%u%s|", (unsigned long long)r->offset, (unsigned)r->result,
+		        r->action == QUEUE_ACTION_PASSED_ON ? "p" : "");
 	return true;
 }
 
@@ -202,7 +206,7 @@ static void test_results(void **state)
 	buf_reset(&out);
 	assert_int_equal(done_log_read(fd, count_record, &out, &e), 1);
 	close(fd);
-	static const char *const want[] = { "1000:0", "1001:2", "1003:2", "1004:0", "1005:1", "1006:1",
+	static const char *const want[] = { "1000:0", "1001:2", "1003:2", "1004:0p", "1005:1", "1006:1",
 		"1002:1" /* forgotten: found at the end */, "1000:0", "1001:0" };
 	rest = buf_sv(&out);
 	for (size_t i = 0; i < ARRAY_LEN(want); i++)

@@ -10,7 +10,7 @@
 static struct done_record record(uint64_t offset)
 {
 	return (struct done_record){ .id = SV("4Pt2mN2VXxznjllB"), .nonce = 77, .offset = offset,
-		.result = QUEUE_DELIVERED, .time_us = 1795420800123456, .dsn = SV("2.0.0"),
+		.result = QUEUE_DELIVERED, .action = QUEUE_ACTION_EXPANDED, .time_us = 1795420800123456, .dsn = SV("2.0.0"),
 		.text = SV("delivered to maildir") };
 }
 
@@ -39,6 +39,7 @@ static void round_trip(UNUSED void **state)
 	assert_int_equal(used, n);
 	assert_int_equal(out.offset, 300);
 	assert_int_equal(out.nonce, 77);
+	assert_int_equal(out.action, QUEUE_ACTION_EXPANDED);
 	t_assert_sv(out.id, "4Pt2mN2VXxznjllB");
 	t_assert_sv(out.dsn, "2.0.0");
 	t_assert_sv(out.text, "delivered to maildir");

@@ -57,7 +57,8 @@ static int write_mail(struct queue *q, struct plan *p)
 	for (size_t i = 0; i < p->rcpts && rc == 0; i++) {
 		char a[40];
 		int n = snprintf(a, sizeof(a), "u%zu@example.test", i);
-		struct queue_rcpt r = { .address = sv_n(a, (size_t)n) };
+		struct queue_rcpt r = { .address = sv_n(a, (size_t)n),
+			.cell = i % 3 == 1 ? QUEUE_CELL_EXPANDED : QUEUE_CELL_PENDING };
 		rc = queue_writer_rcpt(&w, &r, &p->e);
 	}
 	if (rc == 0 && !p->abort)

@@ -6,10 +6,19 @@
 static void cells_differ_in_more_than_one_bit(UNUSED void **state)
 {
 	static const enum queue_cell cells[] = { QUEUE_CELL_PENDING, QUEUE_CELL_DELIVERED, QUEUE_CELL_BOUNCED,
-		QUEUE_CELL_DROPPED };
+		QUEUE_CELL_DROPPED, QUEUE_CELL_EXPANDED };
 	for (size_t i = 0; i < ARRAY_LEN(cells); i++)
 		for (size_t j = 0; j < i; j++)
 			assert_int_equal(__builtin_popcount((unsigned)cells[i] ^ (unsigned)cells[j]), 4);
+}
+
+static void members_report_all_but_success(UNUSED void **state)
+{
+	assert_int_equal(queue_notify_of_members(0), 0);
+	assert_int_equal(queue_notify_of_members(QUEUE_NOTIFY_NEVER), QUEUE_NOTIFY_NEVER);
+	assert_int_equal(queue_notify_of_members(QUEUE_NOTIFY_SUCCESS), QUEUE_NOTIFY_NEVER);
+	assert_int_equal(queue_notify_of_members(QUEUE_NOTIFY_SUCCESS | QUEUE_NOTIFY_DELAY), QUEUE_NOTIFY_DELAY);
+	assert_int_equal(queue_notify_of_members(QUEUE_NOTIFY_FAILURE), QUEUE_NOTIFY_FAILURE);
 }
 
 static void long_fields_are_refused(UNUSED void **state)
@@ -63,6 +72,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(cells_differ_in_more_than_one_bit),
+		cmocka_unit_test(members_report_all_but_success),
 		cmocka_unit_test(long_fields_are_refused),
 		cmocka_unit_test(derived_nonces_depend_on_all),
 		cmocka_unit_test(facts_round_trip),
