@@ -33,7 +33,8 @@ struct told {
 	const char *log; /* "bounce", "trace" */
 	struct clnt_bounce_item item;
 	int64_t time_s;
-	bool silent; /* the sender does not want to know */
+	enum queue_cell cell; /* that the recipient gets then */
+	bool silent;          /* the sender does not want to know */
 };
 
 struct fold {
@@ -101,17 +102,19 @@ static bool open_mail(struct fold *f, struct sv id)
 	return f->open;
 }
 
-static void keep(struct fold *f, const struct done_record *r, const struct queue_rcpt *q, const char *log,
+/* False: no memory. */
+static bool keep(struct fold *f, const struct done_record *r, const struct queue_rcpt *q, const char *log,
         const char *action)
 {
 	struct arena *a = &f->arena;
 	struct told *x = arena_alloc(a, sizeof(*x));
 	if (!x)
-		return;
+		return false;
 	x->id = arena_sv(a, r->id);
 	x->nonce = r->nonce;
 	x->log = log;
 	x->time_s = r->time_us / 1000000;
+	x->cell = r->result == QUEUE_DELIVERED ? QUEUE_CELL_DELIVERED : QUEUE_CELL_BOUNCED;
 	x->silent = !qmgr_wants_report(q->notify, r->result);
 	x->item = (struct clnt_bounce_item){ .offset = r->offset,
 		.recipient = arena_sv(a, q->address),
@@ -124,9 +127,10 @@ static void keep(struct fold *f, const struct done_record *r, const struct queue
 		.remote_mta = SV_NONE,
 		.diagnostic = SV_NONE };
 	if (a->exhausted)
-		return;
+		return false;
 	*f->tail = x;
 	f->tail = &x->next;
+	return true;
 }
 
 static void set_cell(struct fold *f, uint64_t offset, enum queue_cell cell)
@@ -156,12 +160,12 @@ static bool fold_record(void *ctx, const struct done_record *r)
 	queue_rcpt_start(&c, &f->mail, r->offset);
 	if (queue_rcpt_next(&c, &q, &e) == 1 && q.cell == QUEUE_CELL_PENDING) {
 		const char *action = qmgr_action_name(r->action, false);
-		if (r->result == QUEUE_DELIVERED) {
+		if (r->result == QUEUE_BOUNCED) {
+			if (!f->qm->core.soft_bounce)
+				(void)keep(f, r, &q, "bounce", "failed");
+		} else if (!action || !qmgr_wants_report(q.notify, QUEUE_DELIVERED) ||
+		           !keep(f, r, &q, "trace", action)) {
 			set_cell(f, r->offset, QUEUE_CELL_DELIVERED);
-			if (action && qmgr_wants_report(q.notify, QUEUE_DELIVERED))
-				keep(f, r, &q, "trace", action);
-		} else if (!f->qm->core.soft_bounce) {
-			keep(f, r, &q, "bounce", "failed");
 		}
 	}
 	queue_rcpt_end(&c);
@@ -182,13 +186,14 @@ static void fold_log(void *rec)
 		f->rc = -1;
 }
 
-static void mark_failures(void *rec)
+/* What was kept is told, as far as bounce could take it: a delivery stays one in any case. */
+static void mark_told(void *rec)
 {
 	struct fold *f = rec;
 	f->rc = 1;
 	for (const struct told *x = f->told; x && f->rc > 0; x = x->next)
-		if (sv_eqz(x->item.action, "failed") && open_mail(f, x->id) && f->mail.h.nonce == x->nonce)
-			set_cell(f, x->item.offset, QUEUE_CELL_BOUNCED);
+		if (x->cell != QUEUE_CELL_PENDING && open_mail(f, x->id) && f->mail.h.nonce == x->nonce)
+			set_cell(f, x->item.offset, x->cell);
 	close_mail(f);
 }
 
@@ -210,14 +215,16 @@ static int fold_one(struct qmgr *qm, const char *name, struct err *e)
 		if (!x->silent &&
 		        clnt_bounce_append(qm->bounce, x->log, x->id, x->nonce, &x->item, 1,
 		                x->time_s, fiber_deadline(QMGR_BOUNCE_MS), &why) < 0) {
+			bool failed = x->cell == QUEUE_CELL_BOUNCED;
 			log_warn("%.*s: a recipient that %s: %s", SV_ARG(x->id),
-			        strcmp(x->log, "bounce") == 0 ? "failed will be tried once more"
-			                                      : "was delivered is not in trace/",
+			        failed ? "failed will be tried once more"
+			               : "was delivered is not in trace/",
 			        why.text);
-			x->item.action = SV_NONE;
+			if (failed)
+				x->cell = QUEUE_CELL_PENDING;
 		}
 	if (f.rc >= 0 && f.told)
-		fiber_offload(FIBER_POOL_DURABLE, mark_failures, &f);
+		fiber_offload(FIBER_POOL_DURABLE, mark_told, &f);
 	if (f.rc >= 0 && !f.keep)
 		fiber_offload(FIBER_POOL_DURABLE, drop_log, &f);
 	if (f.rc >= 0 && f.folded > 0)

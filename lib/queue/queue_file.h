@@ -10,7 +10,8 @@
  *   256  content, LF line ends, contiguous
  *   ..   envelope: records {u8 type, u8 cell, u16 zero, u32 length, octets}: facts, recipients, END
  * The file ends with END. The envelope's CRC counts cells as zero: a cell is the one octet that changes
- * after commit, set by qmgr alone (cleanup may commit it as EXPANDED). A recipient's identity is the offset of its record in the file.
+ * after commit, set by qmgr alone (cleanup may commit it as EXPANDED). A recipient's identity is the
+ * offset of its record in the file.
  */
 #ifndef QUEUE_QUEUE_FILE_H
 #define QUEUE_QUEUE_FILE_H

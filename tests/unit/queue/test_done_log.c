@@ -10,8 +10,8 @@
 static struct done_record record(uint64_t offset)
 {
 	return (struct done_record){ .id = SV("4Pt2mN2VXxznjllB"), .nonce = 77, .offset = offset,
-		.result = QUEUE_DELIVERED, .action = QUEUE_ACTION_EXPANDED, .time_us = 1795420800123456, .dsn = SV("2.0.0"),
-		.text = SV("delivered to maildir") };
+		.result = QUEUE_DELIVERED, .action = QUEUE_ACTION_EXPANDED,
+		.time_us = 1795420800123456, .dsn = SV("2.0.0"), .text = SV("delivered to maildir") };
 }
 
 struct seen {
