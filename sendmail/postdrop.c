@@ -26,6 +26,7 @@ struct drop {
 	struct params_core core;
 	char path[QUEUE_PATH_MAX];
 	int fd;            /* -1: no file */
+	int dir;           /* maildrop/, opened before the file is made: see queue_open_dir(); -1: not readable */
 	struct buf in;
 	struct drop_reader reader;
 };
@@ -75,6 +76,10 @@ static void create(struct drop *d)
 	queue_id_make((int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000, id);
 	if (queue_path(QUEUE_DIR_MAILDROP, sv_z(id), d->path) < 0)
 		fail(d, EX_SOFTWARE, "bad queue id %s", id);
+	/* a set-gid process may write, not read there: the file's fsync has to do on such a directory */
+	d->dir = sys_openat(d->q.root, queue_dir_name(QUEUE_DIR_MAILDROP), O_RDONLY | O_DIRECTORY, 0);
+	if (d->dir < 0 && errno != EACCES)
+		fail(d, EX_TEMPFAIL, "cannot open %s/maildrop: %s", d->core.queue_directory, strerror(errno));
 	d->fd = sys_openat(d->q.root, d->path, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, 0600);
 	if (d->fd < 0)
 		fail(d, EX_TEMPFAIL, "cannot create %s/%s: %s", d->core.queue_directory, d->path,
@@ -112,20 +117,14 @@ static void take(struct drop *d, struct sv octets)
 
 static void finish(struct drop *d)
 {
-	struct err e = ERR_INIT;
-	int dir;
 	if (!drop_ended(&d->reader) || d->in.len > 0)
 		fail(d, EX_DATAERR, "the input ends too early");
 	/* the bit that says "finished", before the sync that makes both last */
 	if (sys_fchmod(d->fd, 0700) < 0 || sys_fsync(d->fd) < 0)
 		fail(d, EX_TEMPFAIL, "cannot sync %s/%s: %s", d->core.queue_directory, d->path,
 			strerror(errno));
-	dir = sys_openat(d->q.root, "maildrop", O_RDONLY | O_DIRECTORY, 0);
-	/* a set-gid process may write, not read there: the file's fsync has to do on such a directory */
-	if (dir >= 0 ? sys_fsync(dir) < 0 : errno != EACCES) {
-		err_sys(&e, errno, "cannot sync %s/maildrop", d->core.queue_directory);
-		fail(d, EX_TEMPFAIL, "%s", e.text);
-	}
+	if (d->dir >= 0 && sys_fsync(d->dir) < 0)
+		fail(d, EX_TEMPFAIL, "cannot sync %s/maildrop: %s", d->core.queue_directory, strerror(errno));
 }
 
 /* Tell pickup; without it the mail waits for the next scan. */

@@ -124,9 +124,15 @@ static int apply(struct state *s, const struct action *a, enum queue_name n, str
 	}
 	if (a->to == QUEUE_DIR_MAILDROP)
 		rc = make_pickable(s, n, id, e);
-	if (rc == 1)
-		rc = queue_move(&s->q, n, a->to, id, e);
-	if (rc == 1 && queue_sync_dir(&s->q, a->to, id, e) < 0)
+	if (rc != 1)
+		return rc;
+	int dir = queue_open_dir(&s->q, a->to, id, e);
+	if (dir < 0)
+		return -1;
+	rc = queue_move(&s->q, n, a->to, id, e);
+	if (rc != 1)
+		sys_close(dir);
+	else if (queue_sync_dir(dir, a->to, id, e) < 0)
 		rc = -1;
 	if (rc == 1 && a->to == QUEUE_DIR_MAILDROP)
 		remove_logs(s, id);

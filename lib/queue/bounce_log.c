@@ -1,6 +1,7 @@
 #include "lib/queue/bounce_log.h"
 
 #include <errno.h>
+#include <sys/file.h>
 
 #include "lib/base/num.h"
 #include "lib/sys/sys.h"
@@ -156,11 +157,15 @@ static bool note_present(void *ctx, const struct bounce_entry *got)
 	return true;
 }
 
-/* Append what KNOWN says is absent, in one write, and sync. */
+/* Append what KNOWN says is absent, in one write, and sync. After an error the octets are taken back: found by
+ * the next try they would be taken for durable, which a second fsync does not make them. */
 static int write_absent(int fd, const struct known *k, bool torn, struct err *e)
 {
 	struct buf b;
-	int rc = 0;
+	struct stat st;
+	int rc = sys_fstat(fd, &st) < 0 ? err_sys(e, errno, "stat bounce log") : 0;
+	if (rc < 0)
+		return -1;
 	buf_init(&b, LOG_MAX);
 	if (torn)
 		rc = buf_puts(&b, "\n\n");
@@ -172,9 +177,11 @@ static int write_absent(int fd, const struct known *k, bool torn, struct err *e)
 		err_set(e, ERR_TEMP, "bounce log: too many entries at once");
 	else if (b.len > start && sys_write_all(fd, b.p, b.len) < 0)
 		rc = err_sys(e, errno, "write bounce log");
-	/* also when nothing was absent: an earlier try may have written and not synced */
+	/* also when nothing was absent: an earlier try may have been killed before it synced */
 	if (rc == 0 && sys_fsync(fd) < 0)
 		rc = err_sys(e, errno, "fsync bounce log");
+	if (rc < 0)
+		(void)sys_ftruncate(fd, st.st_size);
 	buf_free(&b);
 	return rc;
 }
@@ -184,24 +191,58 @@ static bool is_log(enum queue_name n)
 	return n == QUEUE_DIR_BOUNCE || n == QUEUE_DIR_DEFER || n == QUEUE_DIR_TRACE;
 }
 
+/* Open the log, or make it, and lock it: one that another thread made and took back is made anew. The fd, or -1. */
+static int open_locked(struct queue *q, const char *path, bool *made, struct err *e)
+{
+	const int flags = O_RDWR | O_APPEND | O_NOFOLLOW | O_NONBLOCK;
+	for (;;) {
+		struct stat st;
+		int fd = sys_openat(q->root, path, flags, 0);
+		*made = fd < 0 && errno == ENOENT;
+		if (*made)
+			fd = sys_openat(q->root, path, flags | O_CREAT | O_EXCL, 0600);
+		if (fd < 0 && errno == EEXIST)
+			continue;
+		if (fd < 0)
+			return err_sys(e, errno, "open %s", path);
+		if (flock(fd, LOCK_EX) < 0 || sys_fstat(fd, &st) < 0) {
+			err_sys(e, errno, "lock %s", path);
+			sys_close(fd);
+			return -1;
+		}
+		if (st.st_nlink > 0)
+			return fd;
+		sys_close(fd);
+	}
+}
+
 int bounce_log_append(struct queue *q, enum queue_name log, struct sv id, const struct bounce_entry *en,
 	size_t n, struct err *e)
 {
 	char path[QUEUE_PATH_MAX];
+	bool made, torn = false;
 	if (!is_log(log) || queue_path(log, id, path) < 0)
 		return err_set(e, ERR_BUG, "bounce log: bad queue id or directory");
-	int fd = sys_openat(q->root, path, O_CREAT | O_RDWR | O_APPEND | O_NOFOLLOW | O_NONBLOCK, 0600);
-	if (fd < 0)
-		return err_sys(e, errno, "open %s", path);
+	int dir = queue_open_dir(q, log, id, e);
+	if (dir < 0)
+		return -1;
+	int fd = open_locked(q, path, &made, e);
+	if (fd < 0) {
+		sys_close(dir);
+		return -1;
+	}
 	struct known k = { .en = en, .n = n, .present = mem_array(n ? n : 1, sizeof(bool)) };
-	bool torn = false;
 	int rc = read_entries(fd, note_present, &k, &torn, e) < 0 ? -1 : 0;
 	if (rc == 0)
 		rc = write_absent(fd, &k, torn, e);
 	free(k.present);
-	sys_close(fd);
-	if (rc == 0)
-		rc = queue_sync_dir(q, log, id, e);
+	if (rc < 0)
+		sys_close(dir);
+	else
+		rc = queue_sync_dir(dir, log, id, e);
+	if (rc < 0 && made)
+		(void)sys_unlinkat(q->root, path, 0);
+	sys_close(fd); /* and unlock */
 	return rc;
 }
 

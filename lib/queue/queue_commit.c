@@ -48,6 +48,75 @@ void queue_writer_init(struct queue_writer *w, struct queue *q, int64_t arrival_
 	(void)buf_put(&w->out, header_room, sizeof(header_room));
 }
 
+/* --- the directory's fsync, shared ------------------------------------------------------------------- */
+
+/* The state of W's directory, and its path. NULL: not a queue id. */
+static struct queue_dirsync *dirsync_of(const struct queue_writer *w, char path[QUEUE_PATH_MAX], struct err *e)
+{
+	if (queue_path(QUEUE_DIR_INCOMING, sv_z(w->h.id), path) < 0) {
+		err_set(e, ERR_BUG, "\"%s\" is not a queue id", w->h.id);
+		return NULL;
+	}
+	char *slash = strrchr(path, '/');
+	*slash = '\0';
+	return &w->q->incoming[num_hex(slash[-1]) & (QUEUE_HASH_DIRS - 1)];
+}
+
+/* Before the entry is made: the descriptor that will vouch for it is open, failures from here on count. */
+static int dirsync_begin(struct queue_writer *w, struct err *e)
+{
+	char path[QUEUE_PATH_MAX];
+	struct queue_dirsync *d = dirsync_of(w, path, e);
+	if (!d)
+		return -1;
+	pthread_mutex_lock(&d->lock);
+	int rc = 0;
+	if (d->fd < 0)
+		d->fd = sys_openat(w->q->root, path, O_RDONLY | O_DIRECTORY, 0);
+	if (d->fd < 0)
+		rc = err_sys(e, errno, "open queue directory %s", path);
+	w->failures = d->failures;
+	pthread_mutex_unlock(&d->lock);
+	return rc;
+}
+
+/* One round of fsync for all who asked before it starts. Called and left with D locked. */
+static void dirsync_round(struct queue_dirsync *d)
+{
+	uint64_t covers = d->asked;
+	d->running = true;
+	pthread_mutex_unlock(&d->lock);
+	int rc = sys_fsync(d->fd);
+	int saved = errno;
+	pthread_mutex_lock(&d->lock);
+	if (rc < 0) {
+		d->failures++;
+		d->failed_errno = saved;
+	}
+	d->done = covers;
+	d->running = false;
+	pthread_cond_broadcast(&d->changed);
+}
+
+static int dirsync(struct queue_writer *w, struct err *e)
+{
+	char path[QUEUE_PATH_MAX];
+	struct queue_dirsync *d = dirsync_of(w, path, e);
+	if (!d)
+		return -1;
+	pthread_mutex_lock(&d->lock);
+	uint64_t ticket = ++d->asked;
+	while (d->done < ticket && d->failures == w->failures) {
+		if (d->running)
+			pthread_cond_wait(&d->changed, &d->lock);
+		else
+			dirsync_round(d);
+	}
+	int failed = d->failures != w->failures ? d->failed_errno : 0;
+	pthread_mutex_unlock(&d->lock);
+	return failed ? err_sys(e, failed, "fsync queue directory %s", path) : 0;
+}
+
 /* --- work in the thread ------------------------------------------------------------------------------ */
 
 struct job {
@@ -61,6 +130,8 @@ static int create_file(struct queue_writer *w, struct err *e)
 	char path[QUEUE_PATH_MAX];
 	if (queue_path(QUEUE_DIR_INCOMING, sv_z(w->h.id), path) < 0)
 		return err_set(e, ERR_BUG, "\"%s\" is not a queue id", w->h.id);
+	if (dirsync_begin(w, e) < 0)
+		return -1;
 	w->fd = sys_openat(w->q->root, path, O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW, 0600);
 	if (w->fd < 0)
 		return err_sys(e, errno, "create %s", path);
@@ -124,55 +195,6 @@ static int write_rest(struct queue_writer *w, struct err *e)
 		sys_pwrite_all(w->fd, header, sizeof(header), 0) < 0)
 		return err_sys(e, errno, "write queue file %s", w->h.id);
 	return 0;
-}
-
-/* One round of fsync for all who asked before it starts. Called and left with D locked. */
-static void dirsync_round(struct queue *q, struct queue_dirsync *d, const char *path)
-{
-	uint64_t covers = d->asked;
-	d->running = true;
-	pthread_mutex_unlock(&d->lock);
-	if (d->fd < 0)
-		d->fd = sys_openat(q->root, path, O_RDONLY | O_DIRECTORY, 0);
-	int rc = d->fd < 0 ? -1 : sys_fsync(d->fd);
-	int saved = errno;
-	pthread_mutex_lock(&d->lock);
-	if (rc < 0) {
-		/* owners of an earlier failed round may not have looked yet: then the range only grows */
-		if (d->waiting <= covers - d->done)
-			d->failed_from = d->done;
-		d->failed = covers;
-		d->failed_errno = saved;
-	}
-	d->done = covers;
-	d->running = false;
-	pthread_cond_broadcast(&d->changed);
-}
-
-static int dirsync(struct queue_writer *w, struct err *e)
-{
-	char path[QUEUE_PATH_MAX];
-	if (queue_path(QUEUE_DIR_INCOMING, sv_z(w->h.id), path) < 0)
-		return err_set(e, ERR_BUG, "\"%s\" is not a queue id", w->h.id);
-	char *slash = strrchr(path, '/');
-	*slash = '\0';
-	int h = num_hex(slash[-1]);
-	struct queue_dirsync *d = &w->q->incoming[h & (QUEUE_HASH_DIRS - 1)];
-	int failed = 0;
-	pthread_mutex_lock(&d->lock);
-	uint64_t ticket = ++d->asked;
-	d->waiting++;
-	while (d->done < ticket) {
-		if (d->running)
-			pthread_cond_wait(&d->changed, &d->lock);
-		else
-			dirsync_round(w->q, d, path);
-	}
-	if (ticket <= d->failed && ticket > d->failed_from)
-		failed = d->failed_errno;
-	d->waiting--;
-	pthread_mutex_unlock(&d->lock);
-	return failed ? err_sys(e, failed, "fsync queue directory %s", path) : 0;
 }
 
 static void commit_job(void *rec)

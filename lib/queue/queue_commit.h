@@ -28,6 +28,7 @@ struct queue_writer {
 	uint64_t line;        /* octets in the current line */
 	int last;             /* last octet of content, -1 none */
 	int fd;               /* -1: no file yet */
+	uint64_t failures;    /* of its directory's fsyncs, before the file was made */
 	bool in_header;       /* no empty line yet */
 	bool facts_done;
 	bool failed;

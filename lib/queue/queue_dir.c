@@ -91,46 +91,63 @@ static int path_of(enum queue_name n, struct sv id, char out[QUEUE_PATH_MAX], st
 	return 0;
 }
 
-/* 1 there now and made by us, 0 was there, -1. */
-static int make_dir(struct queue *q, const char *path, struct err *e)
+static int open_path(struct queue *q, const char *path, struct err *e)
 {
+	int fd = sys_openat(q->root, path, O_RDONLY | O_DIRECTORY, 0);
+	return fd < 0 ? err_sys(e, errno, "open queue directory %s", path) : fd;
+}
+
+/* Make PATH in PARENT, which *FD is once something had to be made. 1 made, 0 was there, -1. */
+static int make_dir(struct queue *q, const char *path, const char *parent, int *fd, struct err *e)
+{
+	struct stat st;
+	if (sys_fstatat(q->root, path, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return 0;
+	if (*fd < 0 && (*fd = open_path(q, parent, e)) < 0)
+		return -1;
 	if (sys_mkdirat(q->root, path, 0700) == 0)
 		return 1;
 	return errno == EEXIST ? 0 : err_sys(e, errno, "create queue directory %s", path);
 }
 
-static int sync_path(struct queue *q, const char *path, struct err *e)
+/* Make those of N paths in PARENT that are missing: durable, or gone again, so that the next start does not
+ * take them for durable. */
+static int make_dirs(struct queue *q, const char *parent, char path[][QUEUE_PATH_MAX], size_t n, struct err *e)
 {
-	int fd = sys_openat(q->root, path, O_RDONLY | O_DIRECTORY, 0);
-	if (fd < 0)
-		return err_sys(e, errno, "open queue directory %s", path);
-	int rc = sys_fsync(fd);
-	int saved = errno;
-	sys_close(fd);
-	return rc < 0 ? err_sys(e, saved, "fsync queue directory %s", path) : 0;
+	bool made[QUEUE_HASH_DIRS] = { false }, any = false;
+	int fd = -1, rc = 0;
+	for (size_t i = 0; i < n && rc >= 0; i++) {
+		rc = make_dir(q, path[i], parent, &fd, e);
+		made[i] = rc == 1;
+		any = any || made[i];
+	}
+	if (rc >= 0 && any && sys_fsync(fd) < 0)
+		rc = err_sys(e, errno, "fsync queue directory %s", parent);
+	for (size_t i = 0; i < n && rc < 0; i++)
+		if (made[i])
+			(void)sys_unlinkat(q->root, path[i], AT_REMOVEDIR);
+	if (fd >= 0)
+		sys_close(fd);
+	return rc < 0 ? -1 : 0;
 }
 
 int queue_create_dirs(struct queue *q, struct err *e)
 {
-	bool made_top = false;
+	char path[QUEUE_HASH_DIRS][QUEUE_PATH_MAX];
+	_Static_assert(QUEUE_DIR_COUNT <= QUEUE_HASH_DIRS, "make_dirs() takes no more");
+	for (unsigned n = 0; n < QUEUE_DIR_COUNT; n++)
+		snprintf(path[n], sizeof(path[n]), "%s", dirs[n].name);
+	if (make_dirs(q, ".", path, QUEUE_DIR_COUNT, e) < 0)
+		return -1;
 	for (unsigned n = 0; n < QUEUE_DIR_COUNT; n++) {
-		int made = make_dir(q, dirs[n].name, e);
-		if (made < 0)
-			return -1;
-		made_top = made_top || made == 1;
-		bool made_sub = false;
-		for (size_t h = 0; h < QUEUE_HASH_DIRS && !dirs[n].flat; h++) {
-			char path[QUEUE_PATH_MAX];
-			dir_path((enum queue_name)n, hash_digits[h], path);
-			made = make_dir(q, path, e);
-			if (made < 0)
-				return -1;
-			made_sub = made_sub || made == 1;
-		}
-		if (made_sub && sync_path(q, dirs[n].name, e) < 0)
+		if (dirs[n].flat)
+			continue;
+		for (size_t h = 0; h < QUEUE_HASH_DIRS; h++)
+			dir_path((enum queue_name)n, hash_digits[h], path[h]);
+		if (make_dirs(q, dirs[n].name, path, QUEUE_HASH_DIRS, e) < 0)
 			return -1;
 	}
-	return made_top ? sync_path(q, ".", e) : 0;
+	return 0;
 }
 
 int queue_open_mail(struct queue *q, enum queue_name n, struct sv id, int flags, int *fd, struct err *e)
@@ -207,13 +224,22 @@ int queue_find(struct queue *q, struct sv id, enum queue_name *out, struct err *
 	return 0;
 }
 
-int queue_sync_dir(struct queue *q, enum queue_name n, struct sv id, struct err *e)
+int queue_open_dir(struct queue *q, enum queue_name n, struct sv id, struct err *e)
 {
 	char path[QUEUE_PATH_MAX];
 	if (path_of(n, id, path, e) < 0)
 		return -1;
 	dir_path(n, queue_id_hash(id), path);
-	return sync_path(q, path, e);
+	return open_path(q, path, e);
+}
+
+int queue_sync_dir(int fd, enum queue_name n, struct sv id, struct err *e)
+{
+	int rc = sys_fsync(fd);
+	if (rc < 0)
+		err_sys(e, errno, "fsync queue directory %s of %.*s", dirs[n].name, SV_ARG(id));
+	sys_close(fd);
+	return rc;
 }
 
 /* --- scan ------------------------------------------------------------------------------------------ */

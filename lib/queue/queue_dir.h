@@ -37,18 +37,20 @@ enum queue_name {
 #define QUEUE_HASH_DIRS 16
 #define QUEUE_PATH_MAX  64 /* "deferred/F/" + id + NUL, relative to the spool */
 
-/* State of the fsyncs of one directory, which concurrent commits share. */
+/*
+ * State of the fsyncs of one directory, which concurrent commits share. The kernel tells an error once to
+ * each descriptor that was open then. So the descriptor is older than every entry that it vouches for, and an
+ * entry that is older than the end of a failed round is not vouched for by any later one.
+ */
 struct queue_dirsync {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	uint64_t asked;       /* tickets handed out */
-	uint64_t done;        /* tickets up to here are answered */
-	uint64_t waiting;     /* tickets whose owner has not left yet */
-	uint64_t failed_from; /* tickets in (failed_from, failed] met an error, or stood beside one */
-	uint64_t failed;
-	int failed_errno;
+	uint64_t asked;    /* tickets handed out */
+	uint64_t done;     /* tickets up to here are answered */
+	uint64_t failures; /* rounds that failed */
+	int failed_errno;  /* of the last of them */
 	bool running;
-	int fd;               /* -1 until first used */
+	int fd;            /* -1 until the first entry is about to be made */
 };
 
 struct queue {
@@ -78,8 +80,11 @@ MUST_USE int queue_move(
 MUST_USE int queue_remove(struct queue *q, enum queue_name n, struct sv id, struct err *e);
 /* Which of incoming active deferred hold corrupt maildrop holds ID. 1, 0, -1. */
 MUST_USE int queue_find(struct queue *q, struct sv id, enum queue_name *out, struct err *e);
-/* fsync the directory that holds ID in N. 0 or -1. */
-MUST_USE int queue_sync_dir(struct queue *q, enum queue_name n, struct sv id, struct err *e);
+/* The directory that holds ID in N, opened BEFORE an entry is made or moved there that queue_sync_dir() shall
+ * make durable: a descriptor that is opened later is not told of an error in between. The caller's fd; -1. */
+MUST_USE int queue_open_dir(struct queue *q, enum queue_name n, struct sv id, struct err *e);
+/* fsync and close FD of queue_open_dir(). 0; -1: take the entry back, another fsync would prove nothing. */
+MUST_USE int queue_sync_dir(int fd, enum queue_name n, struct sv id, struct err *e);
 
 /*
  * Walk a queue: one directory open at a time, no list in memory, any order. Mails that come or go

@@ -17,19 +17,49 @@ int maildir_sync(int fd, const char *path, const char *sub, struct err *e)
 	return 0;
 }
 
-/* cur, new and tmp below DIR; those that exist are kept. */
+/* cur, new and tmp below DIR; those that exist are kept. What is made is durable, or gone again: the next try
+ * would take it for durable. */
 static int make_subdirs(int dir, const char *path, struct err *e)
 {
-	for (size_t i = 0; i < ARRAY_LEN(subdirs); i++)
-		if (sys_mkdirat(dir, subdirs[i], 0700) < 0 && errno != EEXIST)
-			return err_sys(e, errno, "mkdir %s/%s", path, subdirs[i]);
-	return maildir_sync(dir, path, "", e);
+	bool made[ARRAY_LEN(subdirs)] = { false };
+	int rc = 0;
+	for (size_t i = 0; i < ARRAY_LEN(subdirs) && rc == 0; i++) {
+		made[i] = sys_mkdirat(dir, subdirs[i], 0700) == 0;
+		if (!made[i] && errno != EEXIST)
+			rc = err_sys(e, errno, "mkdir %s/%s", path, subdirs[i]);
+	}
+	if (rc == 0)
+		rc = maildir_sync(dir, path, "", e);
+	for (size_t i = 0; i < ARRAY_LEN(subdirs) && rc < 0; i++)
+		if (made[i])
+			(void)sys_unlinkat(dir, subdirs[i], AT_REMOVEDIR);
+	return rc;
 }
 
-/* Make PATH and its missing parents, and sync the directory of each that was made. */
+/* Directory PATH, whose parent exists: 0 there, durable when we made it; -1. */
+static int make_one(const char *path, struct err *e)
+{
+	char parent[4096] = "/";
+	const char *slash = strrchr(path, '/');
+	if (slash != path)
+		(void)snprintf(parent, sizeof(parent), "%.*s", (int)(slash - path), path);
+	int fd = sys_open(parent, O_RDONLY | O_DIRECTORY, 0);
+	if (fd < 0)
+		return err_sys(e, errno, "open %s", parent);
+	int rc = sys_mkdir(path, 0700);
+	if (rc < 0)
+		rc = errno == EEXIST ? 0 : err_sys(e, errno, "mkdir %s", path);
+	else if ((rc = maildir_sync(fd, parent, "", e)) < 0)
+		(void)sys_unlinkat(AT_FDCWD, path, AT_REMOVEDIR);
+	sys_close(fd);
+	return rc;
+}
+
+/* Make PATH (absolute) and its missing parents. */
 static int make_path(const char *path, struct err *e)
 {
 	char part[4096];
+	struct stat st;
 	size_t len = strlen(path);
 	if (len >= sizeof(part))
 		return err_set(e, ERR_CONFIG, "path of a Maildir is too long");
@@ -38,23 +68,8 @@ static int make_path(const char *path, struct err *e)
 		if (path[i] != '/' && path[i] != '\0')
 			continue;
 		part[i] = '\0';
-		int rc = sys_mkdir(part, 0700);
-		if (rc < 0 && errno != EEXIST)
-			return err_sys(e, errno, "mkdir %s", part);
-		if (rc == 0) {
-			char *slash = strrchr(part, '/');
-			char parent[4096] = "/";
-			if (slash != part)
-				memcpy(parent, part, (size_t)(slash - part) + 1),
-				        parent[slash - part] = '\0';
-			int fd = sys_open(parent, O_RDONLY | O_DIRECTORY, 0);
-			if (fd < 0)
-				return err_sys(e, errno, "open %s", parent);
-			rc = maildir_sync(fd, parent, "", e);
-			sys_close(fd);
-			if (rc < 0)
-				return -1;
-		}
+		if (sys_fstatat(AT_FDCWD, part, &st, 0) < 0 && make_one(part, e) < 0)
+			return -1;
 		part[i] = path[i];
 	}
 	return 0;
@@ -154,7 +169,8 @@ int maildir_dir_create(
 	(void)snprintf(cur, sizeof(cur), "%s/cur", folder->z);
 	if (sys_fstatat(root, cur, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		return 0;
-	if (sys_mkdirat(root, folder->z, 0700) < 0 && errno != EEXIST)
+	bool made = sys_mkdirat(root, folder->z, 0700) == 0;
+	if (!made && errno != EEXIST)
 		return err_sys(e, errno, "mkdir %s", path);
 	int dir = sys_openat(root, folder->z, DIR_FLAGS, 0);
 	if (dir < 0)
@@ -166,8 +182,17 @@ int maildir_dir_create(
 		sys_close(mark);
 	if (rc == 0)
 		rc = make_subdirs(dir, path, e);
+	if (rc == 0 && maildir_sync(root, root_path, "", e) < 0) {
+		rc = -1;
+		for (size_t i = 0; i < ARRAY_LEN(subdirs); i++) /* fails where there is mail */
+			(void)sys_unlinkat(dir, subdirs[i], AT_REMOVEDIR);
+	}
 	sys_close(dir);
-	if (rc < 0 || maildir_sync(root, root_path, "", e) < 0)
-		return -1;
-	return 1;
+	if (rc < 0 && made) {
+		char file[sizeof(folder->z) + 16];
+		(void)snprintf(file, sizeof(file), "%s/maildirfolder", folder->z);
+		(void)sys_unlinkat(root, file, 0);
+		(void)sys_unlinkat(root, folder->z, AT_REMOVEDIR);
+	}
+	return rc < 0 ? -1 : 1;
 }

@@ -42,7 +42,8 @@ static int find_in(int dirfd, const char *path, const char *sub, const struct st
 	if (!found && errno != 0)
 		found = err_sys(e, errno, "read %s/%s", path, sub);
 	(void)closedir(dir);
-	return found;
+	/* whoever put it there may have been killed before it synced the directory */
+	return found == 1 && maildir_sync(dirfd, path, sub, e) < 0 ? -1 : found;
 }
 
 static int find_in_folder(int root, const char *root_path, const struct folder_dir *f,

@@ -23,6 +23,7 @@
 
 #define LIST         "dovecot-uidlist"
 #define LIST_TMP     "dovecot-uidlist.tmp"
+#define LIST_DOUBT   "dovecot-uidlist.unsynced"
 #define VALIDITY     "dovecot-uidvalidity"
 #define SYNC_FRESH_S 60 /* lines younger than this may not be on disk yet */
 
@@ -234,6 +235,9 @@ int maildir_uidlist_read(struct maildir_box *b, const struct maildir_dir *d, str
 		        clock_wall_s() - (int64_t)st.st_mtime < SYNC_FRESH_S &&
 		        sys_fdatasync(fd) < 0)
 			rc = err_sys(e, errno, "fdatasync %s/%s", d->path, LIST);
+		/* its rename is not known to be durable: the next rewrite will make it so */
+		if (rc == 1 && st.st_nlink > 1)
+			b->list.rewrite = b->dirty = true;
 		if (rc == 1) {
 			b->list.dev = st.st_dev;
 			b->list.ino = st.st_ino;
@@ -355,6 +359,27 @@ static int append(struct maildir_box *b, const struct maildir_dir *d, size_t fir
 	return rc;
 }
 
+/*
+ * The new list under its name, durable. A second link stands until the directory is synced: should that fail,
+ * or this process be killed, everybody sees in st_nlink that the list must be written once more before its UIDs
+ * are shown; another fsync of the directory would not prove that it is on disk.
+ */
+static int put_in_place(const struct maildir_dir *d, struct err *e)
+{
+	(void)sys_unlinkat(d->dir, LIST_DOUBT, 0);
+	if (sys_linkat(d->dir, LIST_TMP, d->dir, LIST_DOUBT) < 0 && errno != EPERM && errno != EOPNOTSUPP)
+		return err_sys(e, errno, "link %s/%s", d->path, LIST_DOUBT);
+	if (sys_renameat(d->dir, LIST_TMP, d->dir, LIST) < 0) {
+		err_sys(e, errno, "rename %s/%s", d->path, LIST_TMP);
+		(void)sys_unlinkat(d->dir, LIST_DOUBT, 0);
+		return -1;
+	}
+	if (maildir_sync(d->dir, d->path, "", e) < 0)
+		return -1;
+	(void)sys_unlinkat(d->dir, LIST_DOUBT, 0);
+	return 0;
+}
+
 static int rewrite(struct maildir_box *b, const struct maildir_dir *d, struct err *e)
 {
 	struct buf text;
@@ -372,12 +397,10 @@ static int rewrite(struct maildir_box *b, const struct maildir_dir *d, struct er
 		rc = err_sys(e, errno, "write %s/%s", d->path, LIST_TMP);
 	if (fd >= 0)
 		sys_close(fd);
-	if (rc == 0 && sys_renameat(d->dir, LIST_TMP, d->dir, LIST) < 0)
-		rc = err_sys(e, errno, "rename %s/%s", d->path, LIST_TMP);
+	if (rc == 0)
+		rc = put_in_place(d, e);
 	if (rc < 0)
 		(void)sys_unlinkat(d->dir, LIST_TMP, 0);
-	else
-		rc = maildir_sync(d->dir, d->path, "", e);
 	if (rc == 0) {
 		memcpy(b->list.head, text.p, head_len);
 		b->list.head_len = head_len;

@@ -3,6 +3,8 @@
 #include "tests/support/tmpdir.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 
 #include "lib/queue/bounce_log.h"
 #include "lib/queue/queue_file.h"
@@ -130,13 +132,54 @@ static void large_logs_are_read_in_pieces(UNUSED void **state)
 	tmpdir_remove(dir);
 }
 
+#ifdef MERPATI_FAULTS
+/* FAULT below: the second fsync of the log, and the third of its directory, in a spool named failing. */
+#define FAULT "*:fsync:*/failing/defer/?/*:2:EIO,*:fsync:*/failing/defer/?:3:EIO"
+
+static void what_a_failed_fsync_left_is_taken_back(UNUSED void **state)
+{
+	char *dir = tmpdir_new(), spool[300], path[QUEUE_PATH_MAX];
+	struct queue q;
+	struct stat st;
+	struct err e = ERR_INIT;
+	struct sv id = SV("4Pt2mN2VXxznjllB");
+	struct bounce_entry one = entry(300), two = entry(350);
+	(void)snprintf(spool, sizeof(spool), "%s/failing", dir);
+	assert_int_equal(mkdir(spool, 0700), 0);
+	assert_int_equal(queue_open(&q, spool, &e), 0);
+	assert_int_equal(queue_create_dirs(&q, &e), 0);
+	assert_int_equal(bounce_log_append(&q, QUEUE_DIR_DEFER, id, &one, 1, &e), 0);
+	/* the log's fsync */
+	assert_int_equal(bounce_log_append(&q, QUEUE_DIR_DEFER, id, &two, 1, &e), -1);
+	assert_int_equal(e.cls, ERR_TEMP);
+	assert_int_equal(count(&q, id), 1);
+	assert_int_equal(bounce_log_append(&q, QUEUE_DIR_DEFER, id, &two, 1, &e), 0);
+	assert_int_equal(count(&q, id), 2);
+	/* the directory's, of a log that is new */
+	assert_int_equal(queue_remove(&q, QUEUE_DIR_DEFER, id, &e), 1);
+	assert_int_equal(bounce_log_append(&q, QUEUE_DIR_DEFER, id, &one, 1, &e), -1);
+	assert_int_equal(queue_path(QUEUE_DIR_DEFER, id, path), 0);
+	assert_int_equal(fstatat(q.root, path, &st, 0), -1);
+	assert_int_equal(bounce_log_append(&q, QUEUE_DIR_DEFER, id, &one, 1, &e), 0);
+	assert_int_equal(count(&q, id), 1);
+	queue_close(&q);
+	tmpdir_remove(dir);
+}
+#endif
+
 int main(void)
 {
+#ifdef MERPATI_FAULTS
+	setenv("MERPATI_FAULT", FAULT, 1);
+#endif
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(round_trip),
 		cmocka_unit_test(texts_cannot_make_lines),
 		cmocka_unit_test(append_is_idempotent_and_survives_tears),
 		cmocka_unit_test(large_logs_are_read_in_pieces),
+#ifdef MERPATI_FAULTS
+		cmocka_unit_test(what_a_failed_fsync_left_is_taken_back),
+#endif
 	};
 	return cmocka_run_group_tests_name("bounce_log", tests, NULL, NULL);
 }

@@ -2,7 +2,10 @@
 #include "tests/support/t.h"
 #include "tests/support/tmpdir.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 
 #include "lib/base/buf.h"
 #include "lib/fiber/fiber.h"
@@ -200,12 +203,125 @@ static void a_missing_directory_is_temporary(UNUSED void **state)
 	tmpdir_remove(dir);
 }
 
+#ifdef MERPATI_FAULTS
+/* --- a failed fsync of the directory: FAULT below is the plan of this program ------------------------- */
+
+#define FAULT "*:fsync:*/failing/incoming/?:2:EIO"
+
+struct shared {
+	struct queue q;
+	struct queue_writer w[8];
+	struct err e[8];
+	int begun[8], rc[8];
+	size_t left;
+};
+
+/* A mail whose file is there before its end has come, in the directory of H (0: any). */
+static int begin_large(struct shared *s, size_t i, char h)
+{
+	struct queue_writer *w = &s->w[i];
+	static const char block[QUEUE_SMALL];
+	for (int64_t us = 1700000000000000;; us++) {
+		queue_writer_init(w, &s->q, us + (int64_t)i * 1000000);
+		if (h == 0 || queue_id_hash(sv_z(w->h.id)) == h)
+			break;
+		queue_writer_fini(w);
+	}
+	for (size_t n = 0; n < 3; n++)
+		if (queue_writer_put(w, sv_n(block, sizeof(block)), &s->e[i]) < 0)
+			return -1;
+	return w->fd >= 0 ? 0 : -1;
+}
+
+static int end_large(struct shared *s, size_t i)
+{
+	struct queue_facts f = facts();
+	struct queue_rcpt r = { .address = SV("u@example.test") };
+	if (queue_writer_facts(&s->w[i], &f, &s->e[i]) < 0 || queue_writer_rcpt(&s->w[i], &r, &s->e[i]) < 0)
+		return -2;
+	return queue_commit(&s->w[i], &s->e[i]);
+}
+
+struct end {
+	struct shared *s;
+	size_t i;
+};
+
+static void end_one(void *arg)
+{
+	struct end *x = arg;
+	struct shared *s = x->s;
+	s->rc[x->i] = end_large(s, x->i);
+	free(x);
+	if (--s->left > 0)
+		return;
+	/* whoever begins after the failure is not concerned */
+	char h = queue_id_hash(sv_z(s->w[0].h.id));
+	for (size_t i = 0; i < ARRAY_LEN(s->w); i++)
+		queue_writer_fini(&s->w[i]);
+	s->begun[0] = begin_large(s, 0, h);
+	s->rc[0] = s->rc[0] == -1 ? end_large(s, 0) : -3;
+	queue_writer_fini(&s->w[0]);
+	fiber_stop(0);
+}
+
+/* One mail is committed; six are being written when the fsync of the seventh's directory fails. */
+static void failing_main(void *arg)
+{
+	struct shared *s = arg;
+	s->begun[7] = begin_large(s, 7, 0);
+	char h = queue_id_hash(sv_z(s->w[7].h.id));
+	s->rc[7] = end_large(s, 7);
+	for (size_t i = 0; i < 7; i++)
+		s->begun[i] = begin_large(s, i, h);
+	s->rc[6] = end_large(s, 6);
+	s->left = 6;
+	for (size_t i = 0; i < 6; i++) {
+		struct end *x = mem_alloc(sizeof(*x));
+		*x = (struct end){ s, i };
+		if (!fiber_spawn("end", 0, end_one, x))
+			abort();
+	}
+}
+
+static void a_failed_fsync_fails_all_that_are_older(UNUSED void **state)
+{
+	char *dir = tmpdir_new(), spool[300];
+	struct err e = ERR_INIT;
+	struct shared *s = mem_alloc(sizeof(*s));
+	(void)snprintf(spool, sizeof(spool), "%s/failing", dir);
+	assert_int_equal(mkdir(spool, 0700), 0);
+	assert_int_equal(queue_open(&s->q, spool, &e), 0);
+	assert_int_equal(queue_create_dirs(&s->q, &e), 0);
+	assert_int_equal(fiber_main(failing_main, s), 0);
+	for (size_t i = 0; i < ARRAY_LEN(s->w); i++) {
+		assert_int_equal(s->begun[i], 0);
+		assert_int_equal(s->rc[i], i == 0 || i == 7 ? 0 : -1);
+		if (i == 0 || i == 7)
+			continue;
+		assert_int_equal(s->e[i].cls, ERR_TEMP);
+		assert_int_equal(s->e[i].sys_errno, EIO);
+		assert_non_null(strstr(s->e[i].text, "fsync queue directory incoming/"));
+	}
+	assert_int_equal(count_files(&s->q, QUEUE_DIR_INCOMING), 2);
+	queue_close(&s->q);
+	free(s);
+	tmpdir_remove(dir);
+}
+#endif
+
 int main(void)
 {
+#ifdef MERPATI_FAULTS
+	setenv("MERPATI_FAULT", FAULT, 1);
+#endif
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(commits_small_large_and_none),
 		cmocka_unit_test(two_hundred_at_once),
 		cmocka_unit_test(a_missing_directory_is_temporary),
+#ifdef MERPATI_FAULTS
+		cmocka_unit_test(a_failed_fsync_fails_all_that_are_older),
+#endif
 	};
 	return cmocka_run_group_tests_name("queue_commit", tests, NULL, NULL);
 }

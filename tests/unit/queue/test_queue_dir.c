@@ -3,6 +3,7 @@
 #include "tests/support/tmpdir.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 
 #include "lib/queue/queue_dir.h"
@@ -50,7 +51,9 @@ static void moves_finds_and_removes(UNUSED void **state)
 	touch(dir, path);
 	assert_int_equal(queue_move(&q, QUEUE_DIR_INCOMING, QUEUE_DIR_ACTIVE, sv_z(id), &e), -1);
 	assert_int_equal(count_files(&q, QUEUE_DIR_ACTIVE), 1);
-	assert_int_equal(queue_sync_dir(&q, QUEUE_DIR_ACTIVE, sv_z(id), &e), 0);
+	int fd = queue_open_dir(&q, QUEUE_DIR_ACTIVE, sv_z(id), &e);
+	assert_true(fd >= 0);
+	assert_int_equal(queue_sync_dir(fd, QUEUE_DIR_ACTIVE, sv_z(id), &e), 0);
 	assert_int_equal(queue_remove(&q, QUEUE_DIR_ACTIVE, sv_z(id), &e), 1);
 	assert_int_equal(queue_remove(&q, QUEUE_DIR_ACTIVE, sv_z(id), &e), 0);
 	assert_int_equal(queue_remove(&q, QUEUE_DIR_ACTIVE, sv_z("../../x"), &e), -1);
@@ -116,13 +119,46 @@ static void names_of_queues(UNUSED void **state)
 	assert_string_equal(queue_dir_name(QUEUE_DIR_DEFER), "defer");
 }
 
+#ifdef MERPATI_FAULTS
+#define FAULT "*:fsync:*/failing/deferred:1:EIO,*:fsync:*/failing:2:EIO"
+
+static void directories_of_a_failed_fsync_are_made_anew(UNUSED void **state)
+{
+	char *dir = tmpdir_new(), spool[300];
+	struct queue q;
+	struct stat st;
+	struct err e = ERR_INIT;
+	(void)snprintf(spool, sizeof(spool), "%s/failing", dir);
+	assert_int_equal(mkdir(spool, 0700), 0);
+	assert_int_equal(queue_open(&q, spool, &e), 0);
+	assert_int_equal(queue_create_dirs(&q, &e), -1);
+	assert_string_equal(e.text, "fsync queue directory deferred: Input/output error");
+	assert_int_equal(fstatat(q.root, "deferred", &st, 0), 0);
+	assert_int_equal(fstatat(q.root, "deferred/0", &st, 0), -1);
+	assert_int_equal(unlinkat(q.root, "done", AT_REMOVEDIR), 0);
+	assert_int_equal(queue_create_dirs(&q, &e), -1);
+	assert_int_equal(fstatat(q.root, "done", &st, 0), -1);
+	assert_int_equal(queue_create_dirs(&q, &e), 0);
+	assert_int_equal(fstatat(q.root, "done", &st, 0), 0);
+	assert_int_equal(fstatat(q.root, "trace/F", &st, 0), 0);
+	queue_close(&q);
+	tmpdir_remove(dir);
+}
+#endif
+
 int main(void)
 {
+#ifdef MERPATI_FAULTS
+	setenv("MERPATI_FAULT", FAULT, 1);
+#endif
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(moves_finds_and_removes),
 		cmocka_unit_test(odd_files_are_not_opened),
 		cmocka_unit_test(scan_skips_what_is_no_mail),
 		cmocka_unit_test(names_of_queues),
+#ifdef MERPATI_FAULTS
+		cmocka_unit_test(directories_of_a_failed_fsync_are_made_anew),
+#endif
 	};
 	return cmocka_run_group_tests_name("queue_dir", tests, NULL, NULL);
 }
