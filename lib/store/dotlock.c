@@ -114,22 +114,33 @@ int dotlock_take(struct dotlock *l, int dir, const char *path, const char *name,
 	}
 }
 
-bool dotlock_held(const struct dotlock *l)
+/* 1 ours, 0 gone or another's, -1 not known. */
+static int look(const struct dotlock *l)
 {
 	struct stat st;
-	return sys_fstatat(l->dir, l->name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_dev == l->dev &&
-	       st.st_ino == l->ino && st.st_ctim.tv_sec == l->made.tv_sec &&
+	if (sys_fstatat(l->dir, l->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : -1;
+	return st.st_dev == l->dev && st.st_ino == l->ino && st.st_ctim.tv_sec == l->made.tv_sec &&
 	       st.st_ctim.tv_nsec == l->made.tv_nsec;
+}
+
+bool dotlock_held(const struct dotlock *l)
+{
+	return look(l) == 1;
 }
 
 void dotlock_drop(struct dotlock *l)
 {
-	int tries = DROP_TRIES;
-	while (l->name && dotlock_held(l) && sys_unlinkat(l->dir, l->name, 0) < 0)
-		if (--tries == 0) {
-			log_warn("%s/%s: the lock cannot be removed: %s; it holds up others for %d s", l->path,
-				l->name, strerror(errno), DOTLOCK_STALE_S);
-			break;
+	if (!l->name)
+		return;
+	for (int tries = DROP_TRIES; tries > 0; tries--) {
+		int ours = look(l);
+		if (ours == 0 || (ours == 1 && sys_unlinkat(l->dir, l->name, 0) == 0)) {
+			l->name = NULL;
+			return;
 		}
+	}
+	log_warn("%s/%s: the lock cannot be removed: %s; it holds up others for %d s", l->path, l->name,
+		strerror(errno), DOTLOCK_STALE_S);
 	l->name = NULL;
 }

@@ -81,7 +81,8 @@ class Readers:
     """Clients of IMAP and POP3 that keep book of what the servers promised."""
     name = "readers"
     services = ["imapd", "pop3d"]
-    extra = ["imapd:unlink:site=*lib/store/dotlock.c:*:1:EIO"]      # failed once, before a second try was made
+    extra = ["imapd:unlink:site=*lib/store/dotlock.c:*:1:EIO",     # failed once, before more tries were made
+             "imapd:stat:site=*lib/store/dotlock.c:*:2:EIO"]
 
     def __init__(self, m):
         self.m = m
