@@ -13,6 +13,7 @@
 
 #include "lib/base/arena.h"
 #include "lib/base/err.h"
+#include "lib/ipc/ipc.h"
 
 struct auth_dir;
 
@@ -23,6 +24,7 @@ struct auth_account {
 	gid_t gid;
 	struct sv home;
 	struct sv mail; /* "maildir:HOME/Maildir" */
+	struct u32_list groups; /* besides GID */
 };
 
 /* PATH of the file; HOME_BASE: where homes are that the file does not name. */

@@ -152,7 +152,7 @@ static int pass_on(struct auth_link *l, const struct msg_auth_hand_over *q, int 
 	};
 
 	return auth_switch_pass(
-	        l->auth->sw, q->service, &m, fd, fiber_deadline(l->auth->set.wait_ms), e);
+	        l->auth->sw, q->service, &t->who, &m, fd, fiber_deadline(l->auth->set.wait_ms), e);
 }
 
 static int do_hand_over(struct auth_link *l, struct ipc_frame *f, struct err *e)
@@ -187,12 +187,13 @@ static int do_enlist(struct auth_link *l, const struct ipc_frame *f, struct err 
 
 	if (msg_auth_enlist_decode(f->body, &l->arena, &q, e) < 0)
 		return -1;
-	if (l->auth->set.only_uid != (uid_t)-1 &&
-	        (ipc_peer(l->conn, &uid, &gid, &pid) < 0 || uid != l->auth->set.only_uid))
+	/* root: what master started has connected itself, and is nobody's process yet */
+	bool nobodys = l->auth->set.only_uid == (uid_t)-1;
+	if (ipc_peer(l->conn, &uid, &gid, &pid) < 0 || uid != (nobodys ? 0 : l->auth->set.only_uid))
 		return err_set(e, ERR_PERM, "a process of another uid wants to serve %.*s",
 		        SV_ARG(q.service));
 	idle(l, true);
-	auth_switch_member(l->auth->sw, l->conn, q.service, q.room);
+	auth_switch_member(l->auth->sw, l->conn, q.service, q.room, nobodys);
 	return err_set(e, ERR_NONE, "ended");
 }
 

@@ -8,7 +8,6 @@ static const struct server_def dnsd = {
 	.stack = 96 * 1024,
 	.arena_ceiling = 256 * 1024,
 	.jail = JAIL_ACCEPT | JAIL_INET,
-	.jailed = true,
 	.pre_jail = dnsd_pre_jail,
 	.post_jail = dnsd_post_jail,
 	.serve = dnsd_serve,

@@ -29,8 +29,6 @@ static int post_jail(struct server *s, struct err *e)
 		.max_errors = MAX_ERRORS,
 	};
 	struct reader_def def = {
-		.service = "imap",
-		.limit = (unsigned)p.imapd_session_limit,
 		.stack = STACK,
 		.settings = set,
 		.serve = serve,
@@ -39,8 +37,20 @@ static int post_jail(struct server *s, struct err *e)
 	return reader_start(s, &def, e);
 }
 
+static int room(struct server *s, unsigned *out, struct err *e)
+{
+	struct params_imapd p;
+
+	if (params_imapd_load(server_config(s), &p, e) < 0)
+		return -1;
+	*out = (unsigned)p.imapd_session_limit;
+	return 0;
+}
+
 static const struct server_def imapd = {
 	.name = "imapd",
+	.handed = "imap",
+	.room = room,
 	.jail = READER_JAIL,
 	.paths = reader_paths,
 	.singleton = true, /* master ends it; it is kept ready for the next session */

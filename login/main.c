@@ -62,7 +62,6 @@ static const struct server_def login = {
 	.client_limit = 1000,
 	.arena_ceiling = 64 * 1024,
 	.jail = JAIL_ACCEPT | JAIL_PASS_FD,
-	.jailed = true,
 	.post_jail = post_jail,
 	.serve = serve,
 };

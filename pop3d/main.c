@@ -21,8 +21,6 @@ static int post_jail(struct server *s, struct err *e)
 	*set = (struct pop3_settings){ .timeout_ms = p.pop3d_timeout * 1000,
 		.max_errors = MAX_ERRORS };
 	struct reader_def def = {
-		.service = "pop3",
-		.limit = (unsigned)p.pop3d_session_limit,
 		.settings = set,
 		.serve = serve,
 	};
@@ -30,8 +28,20 @@ static int post_jail(struct server *s, struct err *e)
 	return reader_start(s, &def, e);
 }
 
+static int room(struct server *s, unsigned *out, struct err *e)
+{
+	struct params_pop3d p;
+
+	if (params_pop3d_load(server_config(s), &p, e) < 0)
+		return -1;
+	*out = (unsigned)p.pop3d_session_limit;
+	return 0;
+}
+
 static const struct server_def pop3d = {
 	.name = "pop3d",
+	.handed = "pop3",
+	.room = room,
 	.jail = READER_JAIL,
 	.paths = reader_paths,
 	.singleton = true, /* master ends it; it is kept ready for the next session */

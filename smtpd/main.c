@@ -8,7 +8,6 @@ static const struct server_def smtpd = {
 	.client_limit = 100, /* sessions (fibers) a process */
 	.arena_ceiling = 4 << 20,
 	.jail = JAIL_ACCEPT | JAIL_PASS_FD, /* no exec, no file, no connect */
-	.jailed = true,
 	.pre_jail = smtpd_pre_jail,
 	.post_jail = smtpd_post_jail,
 	.serve = smtpd_serve,

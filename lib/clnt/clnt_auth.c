@@ -174,6 +174,38 @@ int clnt_auth_room(struct ipc_conn *c, uint32_t freed, int64_t deadline, struct 
 	return msg_auth_room_send(c, &m, 0, NULL, 0, deadline, e) < 0 ? -1 : 1;
 }
 
+int clnt_auth_become(struct ipc_conn *c, struct arena *a, struct clnt_auth_identity *out,
+        int64_t deadline, struct err *e)
+{
+	struct msg_auth_become m;
+	struct ipc_frame f;
+	int rc = ipc_recv(c, &f, deadline, e);
+
+	if (rc <= 0)
+		return rc;
+	if (f.type != MSG_auth_become)
+		return unexpected(&f, e);
+	if (msg_auth_become_decode(f.body, a, &m, e) < 0)
+		return -1;
+	/* the frame dies with the next receive: keep copies */
+	*out = (struct clnt_auth_identity){
+		.name = arena_sv(a, m.user),
+		.uid = m.uid,
+		.gid = m.gid,
+		.home = arena_sv(a, m.home),
+		.mail = arena_sv(a, m.mail),
+		.groups = m.groups,
+	};
+	return a->exhausted ? err_set(e, ERR_TEMP, "auth: assignment too large") : 1;
+}
+
+int clnt_auth_became(struct ipc_conn *c, const char *why, int64_t deadline, struct err *e)
+{
+	struct msg_auth_became m = { .ok = !why, .error = sv_z(why ? why : "") };
+
+	return msg_auth_became_send(c, &m, 0, NULL, 0, deadline, e) < 0 ? -1 : 1;
+}
+
 int clnt_auth_session(struct ipc_conn *c, struct arena *a, struct clnt_auth_session *out,
         int64_t deadline, struct err *e)
 {

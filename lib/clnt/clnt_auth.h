@@ -6,7 +6,8 @@
  * Errors:    -1 with E (class TEMP): auth did not answer, or could not find out. That is never
  *            "no such user" and never "wrong password".
  * Security:  passwords are wiped from the frame that carried them; the caller wipes its own copy.
- *            exists() may be asked by anybody; who() and enlist() are answered only to class queue.
+ *            exists() may be asked by anybody; who() and enlist() are answered only to class queue,
+ *            enlist() only to the owner of a private instance, or to root.
  *
  *     struct ipc_pool *auth = server_pool(s, "auth", 8);          // once, in post_jail
  *     int rc = clnt_auth_exists(auth, SV("anna@example.test"), fiber_deadline(10000), &e);
@@ -33,6 +34,7 @@ struct clnt_auth_identity {
 	gid_t gid;
 	struct sv home; /* absolute */
 	struct sv mail; /* "maildir:PATH", PATH absolute */
+	struct u32_list groups; /* besides GID; only where auth assigns a process */
 };
 
 /*
@@ -101,6 +103,17 @@ MUST_USE int clnt_auth_enlist(
 /* FREED sessions ended since the last time: so much more room. A difference, because a session may
  * be on its way while this is said. 1, -1. */
 MUST_USE int clnt_auth_room(struct ipc_conn *c, uint32_t freed, int64_t deadline, struct err *e);
+
+/*
+ * Wait for the identity that a process shall take; CONN is the one that enlisted.
+ *   1  *out is filled in (views live in A): answer with clnt_auth_became()
+ *   0  auth closed the connection: enlist anew
+ *  -1  broken connection or deadline (E)
+ */
+MUST_USE int clnt_auth_become(struct ipc_conn *c, struct arena *a, struct clnt_auth_identity *out,
+        int64_t deadline, struct err *e);
+/* WHY: what failed; NULL when the process has that identity from now on. 1, -1. */
+MUST_USE int clnt_auth_became(struct ipc_conn *c, const char *why, int64_t deadline, struct err *e);
 
 struct clnt_auth_session {
 	struct clnt_auth_identity who;

@@ -51,8 +51,6 @@ int reader_start(struct server *s, const struct reader_def *def, struct err *e)
 	r->store = store_new(&(struct store_options){
 	        .host = core.myhostname, .index_dir = store.mail_index_dir });
 	struct server_handed_def handed = {
-		.service = def->service,
-		.limit = def->limit,
 		.stack = def->stack,
 		.serve = serve,
 		.ctx = r,

@@ -19,8 +19,6 @@
 	(JAIL_PASS_FD | JAIL_UNIX | JAIL_READ_FILES | JAIL_WRITE_FILES | JAIL_INOTIFY)
 
 struct reader_def {
-	const char *service; /* "imap", "pop3": static text */
-	unsigned limit;      /* sessions at once */
 	size_t stack;        /* of a session's fiber, 0 = default */
 	const void *settings;
 	void (*serve)(struct store *store, const void *settings,

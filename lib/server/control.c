@@ -109,6 +109,21 @@ static void master_is_gone(struct server *s)
 	server_ask_stop(s, SERVER_ENDS, "master is gone");
 }
 
+int control_hear(struct server *s)
+{
+	struct ipc_frame f;
+	struct err e = ERR_INIT;
+	int rc = ipc_recv(s->control, &f, fiber_deadline(SEND_MS), &e);
+	if (rc == 1) {
+		dispatch(s, &f);
+		return 1;
+	}
+	if (rc < 0)
+		log_warn("control socket: %s", e.text);
+	s->master_gone = true;
+	return 0;
+}
+
 static void read_control(void *arg)
 {
 	struct server *s = arg;

@@ -54,13 +54,15 @@ static void wait_sigterm(void *arg)
 
 static bool busy(const struct server *s)
 {
-	return s->active > 0 || s->sessions > 0;
+	return s->active > 0 || s->sessions > 0 || s->leaving;
 }
 
 /* When to leave by itself: now, at some time, or never. */
 static int64_t leave_at(const struct server *s)
 {
 	const struct server_def *d = s->def;
+	if (s->is_assigned && !busy(s)) /* nobody else can be served by this process */
+		return s->last_busy + s->core.assigned_max_idle * 1000;
 	if (d->singleton || busy(s))
 		return FIBER_FOREVER;
 	if (s->retired || (!d->serve && s->core.max_use > 0 && s->served >= (uint64_t)s->core.max_use))
@@ -90,6 +92,8 @@ static void drain(struct server *s)
 	bool cancelled = false;
 	accept_end(s);
 	accept_cancel_idle(s);
+	if (s->leave)
+		s->leave(s->leave_arg);
 	while (busy(s)) {
 		if (s->stop == SERVER_ENDS && ends == FIBER_FOREVER) {
 			ends = fiber_deadline(STOP_GRACE_MS);
@@ -114,9 +118,6 @@ void server_life(void *arg)
 {
 	struct server *s = arg;
 	struct err e = ERR_INIT;
-	s->changed = fiber_event_new();
-	s->room = fiber_event_new();
-	fiber_event_set(s->room);
 	s->last_busy = clock_mono_ms();
 	if (!fiber_spawn("sigterm", 0, wait_sigterm, s) || control_start(s, &e) < 0 ||
 		(s->def->post_jail && s->def->post_jail(s, &e) < 0) || accept_start(s, &e) < 0) {
@@ -124,7 +125,8 @@ void server_life(void *arg)
 		fiber_stop(e.cls == ERR_CONFIG ? 78 : 75);
 		return;
 	}
-	control_ready(s);
+	if (!s->is_assigned) /* it told so before */
+		control_ready(s);
 	serve_until_stop(s);
 	if (s->stop == SERVER_RUNS)
 		s->stop = SERVER_DRAINS; /* leaving by itself: handlers that look see it */

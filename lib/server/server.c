@@ -1,8 +1,6 @@
 #include "lib/server/server.h"
 
 #include <errno.h>
-#include <grp.h>
-#include <pwd.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -109,31 +107,11 @@ static int read_config(struct server *s, struct err *e)
 	return 0;
 }
 
-/* Root only in a system instance: the account of mail_owner, and for jailed daemons an empty root. */
-static int choose_user(struct server *s, struct err *e)
-{
-	s->jail.uid = (uid_t)-1;
-	s->jail.gid = (gid_t)-1;
-	s->jail.no_new_privs = true;
-	if (geteuid() != 0)
-		return 0;
-	struct passwd *pw = getpwnam(s->core.mail_owner);
-	if (!pw || pw->pw_uid == 0)
-		return err_set(e, ERR_CONFIG, "mail_owner = %s: %s", s->core.mail_owner,
-			pw ? "must not be root" : "no such account");
-	s->jail.uid = pw->pw_uid;
-	s->jail.gid = pw->pw_gid;
-	s->jail.no_new_privs = !(s->def->jail & JAIL_EXEC);
-	if (s->def->jailed)
-		s->jail.chroot_dir = s->core.queue_directory;
-	return 0;
-}
-
 static int close_jail(struct server *s, struct err *e)
 {
 	s->jail.allow = s->def->jail;
 	s->jail.seccomp_optional = !s->core.sandbox_required;
-	if (choose_user(s, e) < 0 || (s->def->paths && s->def->paths(s, e) < 0))
+	if (account_assume(s, e) < 0 || (s->def->paths && s->def->paths(s, e) < 0))
 		return -1;
 #ifdef MERPATI_FAULTS
 	fault_init();
@@ -173,13 +151,19 @@ static void open_log(const struct server_def *def)
 	}
 }
 
+/* 1 serve; 0 told to stop before there was anything to serve; -1. */
 static int start(struct server *s, struct err *e)
 {
-	if (read_config(s, e) < 0)
+	if (read_config(s, e) < 0 || account_choose(s, e) < 0)
 		return -1;
 	if (s->def->pre_jail && s->def->pre_jail(s, e) < 0)
 		return -1;
-	return close_jail(s, e);
+	int rc = geteuid() == 0 && s->rights->account == RIGHTS_USER ? assign_wait(s, e) : 1;
+	if (rc == 1 && close_jail(s, e) < 0)
+		rc = -1;
+	if (s->is_assigned)
+		assign_answer(s, rc < 0 ? e->text : NULL);
+	return rc;
 }
 
 static void forget(struct server *s)
@@ -188,6 +172,8 @@ static void forget(struct server *s)
 	__lsan_ignore_object(s->state); /* and what hangs on it: it ends with the process */
 #endif
 	ipc_conn_free(s->control);
+	ipc_conn_free(s->assigner);
+	arena_free(&s->assigned);
 	fiber_event_free(s->changed);
 	fiber_event_free(s->room);
 	for (size_t i = 0; i < s->nread; i++)
@@ -220,9 +206,18 @@ int server_main(int argc, char **argv, const struct server_def *def)
 		log_fatal(EX_USAGE, "%s", e.text);
 	log_set_verbose(s->args.verbose);
 	s->control = ipc_conn_new(SERVER_CONTROL_FD);
-	if (start(s, &e) < 0)
+	s->changed = fiber_event_new();
+	s->room = fiber_event_new();
+	fiber_event_set(s->room);
+	int rc = start(s, &e);
+	if (rc < 0 && s->is_assigned) {
+		/* the trouble of one user is no reason to keep this service from the others */
+		log_error("not started for %.*s: %s", SV_ARG(s->identity.name), e.text);
+		rc = 0;
+	}
+	if (rc < 0)
 		log_fatal(e.cls == ERR_CONFIG ? EX_CONFIG : EX_TEMPFAIL, "%s", e.text);
-	int code = fiber_main(server_life, s);
+	int code = rc == 0 ? 0 : fiber_main(server_life, s);
 	if (s->active > 0 || s->sessions > 0)
 		_exit(code); /* cut off in the middle: what they hold ends with the process, too */
 	/* what the daemon itself keeps in .state ends with the process */
@@ -233,7 +228,7 @@ int server_main(int argc, char **argv, const struct server_def *def)
 /* --- calling other services --------------------------------------------------------------------- */
 
 /* private/queue/SERVICE, relative to the queue directory: the limit of 107 octets is never near. */
-static int connect_here(const char *service, int64_t deadline, struct err *e)
+int server_connect(const char *service, int64_t deadline, struct err *e)
 {
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };
 	int n = snprintf(sa.sun_path, sizeof(sa.sun_path), "private/queue/%s", service);
@@ -256,9 +251,9 @@ static int connect_here(const char *service, int64_t deadline, struct err *e)
 
 int server_dial(struct server *s, const char *service, int64_t deadline, struct err *e)
 {
-	if (s->def->jailed)
+	if (s->rights && rights_dials(s->rights))
 		return control_dial(s, service, deadline, e);
-	return connect_here(service, deadline, e);
+	return server_connect(service, deadline, e);
 }
 
 static int dial_pool(void *ctx, const char *endpoint, int64_t deadline, struct err *e)

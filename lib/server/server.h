@@ -2,10 +2,12 @@
  * lib/server/server.h - the daemon skeleton: one call from main() to the end of the process.
  *
  * Layer:     server.
- * Order:     argv (-o name=value, -c DIR set by master), parameters, pre_jail, jail, post_jail,
+ * Order:     argv (-o name=value, -c DIR set by master), parameters, account, pre_jail, jail, post_jail,
  *            "ready" to master, then connections or the daemon's own fiber, until master says stop,
  *            the process is idle too long, or max_use is reached.
- * Security:  no thread exists before the jail; the jail is never skipped (see lib/sys/jail.h).
+ * Security:  no thread exists before the jail; the jail is never skipped (see lib/sys/jail.h). In a system
+ *            instance the process leaves root for the account in lib/server/rights.h, if its row says so
+ *            not before pre_jail; one that serves a user is assigned to that user by auth first.
  * Errors:    start-up errors are one fatal line and a sysexits code; master throttles.
  *
  * fds from master: 3 control socket (ipc), 4.. listening sockets named by MERPATI_LISTEN
@@ -20,6 +22,7 @@
 
 struct server;
 struct config;
+struct clnt_auth_identity;
 
 struct server_conn {
 	struct server *server;
@@ -36,10 +39,13 @@ struct server_def {
 	size_t stack;                /* of a connection's fiber, 0 = default */
 	size_t arena_ceiling;        /* memory of one connection, 0 = 16 MiB */
 	unsigned jail;               /* enum jail_class bits */
-	bool jailed;                 /* chroot in a system instance, dials through master */
+	const char *rights;          /* the program whose row of lib/server/rights.h counts; NULL: NAME */
 	bool singleton;              /* serves until stopped: no max_idle, no max_use */
+	/* Sessions come from auth (server_handed.h): under which name, and how many at once. */
+	const char *handed;
+	int (*room)(struct server *s, unsigned *out, struct err *e);
 	/* Paths (besides none) to which Landlock leaves access; relative to the queue directory unless
-	 * absolute; may be NULL. */
+	 * absolute; may be NULL. Called with the rights that the process keeps. */
 	int (*paths)(struct server *s, struct err *e);
 	int (*pre_jail)(struct server *s, struct err *e);   /* still outside: open tables, dirs, keys */
 	int (*post_jail)(struct server *s, struct err *e);  /* fibers run: spawn own ones, pools */
@@ -58,6 +64,9 @@ bool server_is_stopping(const struct server *s); /* begin nothing new: a reload,
 bool server_is_ending(const struct server *s);   /* a stop, or reload_grace is over: sessions end, too */
 void server_stop(struct server *s, int code);
 
+/* Whose process this is: NULL in a private instance, and where no row says that auth assigns it. */
+const struct clnt_auth_identity *server_identity(const struct server *s);
+
 /* Arguments that master.cf gives behind the options (pipe's flags=... and so on). */
 char **server_rest_args(struct server *s, int *n);
 /* Socket number I of master, for daemons without .serve; -1: there are not so many. */
@@ -74,8 +83,8 @@ int server_allow_read(struct server *s, const char *path);
 int server_allow_write(struct server *s, const char *path);
 
 /*
- * Dial a service of this instance by its master.cf name ("cleanup", "rewrite", ...): jailed daemons ask
- * master, others connect to private/queue/NAME themselves. The fd, or -1 with E (TEMP).
+ * Dial a service of this instance by its master.cf name ("cleanup", "rewrite", ...): mail_owner's daemons
+ * connect to private/queue/NAME themselves, all others ask master. The fd, or -1 with E (TEMP).
  */
 int server_dial(struct server *s, const char *service, int64_t deadline, struct err *e);
 /* A pool over server_dial(). */

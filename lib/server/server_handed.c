@@ -10,18 +10,25 @@
 
 #define DIAL_MS       10000
 #define SEND_MS       10000
+#define LEAVE_MS      5000
 #define RETRY_MIN_MS  100
 #define RETRY_MAX_MS  10000
 #define SESSION_ARENA (256 * 1024) /* the hand-over: 64 kB of input and some names */
 
+/*
+ * To leave, the process closes its half of the connection to auth; auth sends what is under way and closes
+ * the other half. So no session is ever on its way to a process that is gone.
+ */
 struct server_handed {
 	struct server *server;
 	struct server_handed_def def;
+	unsigned limit; /* sessions at once */
 	struct ipc_conn *auth;    /* NULL while not enlisted */
 	struct fiber_sem *sender; /* one frame at a time */
 	struct list sessions;
 	struct fiber *enlister;
 	bool leaving;
+	int64_t leave_by; /* auth should have closed its half by then */
 };
 
 struct handed_session {
@@ -35,7 +42,7 @@ struct handed_session {
 /* Master keeps one process that is not full. */
 static void tell_master(struct server_handed *h)
 {
-	bool full = h->sessions.count >= h->def.limit;
+	bool full = h->sessions.count >= h->limit || h->server->is_assigned;
 
 	if (h->leaving || full == h->server->full)
 		return;
@@ -84,8 +91,12 @@ static bool take_session(struct server_handed *h, struct err *e)
 	arena_init(&s->arena, SESSION_ARENA);
 	int rc = clnt_auth_session(h->auth, &s->arena, &s->what, FIBER_FOREVER, e);
 
-	if (rc == 1) {
-		s->fiber = fiber_spawn(h->def.service, h->def.stack, run_session, s);
+	if (rc == 1 && s->what.who.uid != geteuid()) {
+		rc = err_set(e, ERR_BUG, "a session of uid %u for a process of uid %u", (unsigned)s->what.who.uid,
+			(unsigned)geteuid());
+		fiber_close(s->what.fd);
+	} else if (rc == 1) {
+		s->fiber = fiber_spawn(h->server->def->handed, h->def.stack, run_session, s);
 		if (s->fiber) {
 			fiber_hold(s->fiber);
 			list_push(&h->sessions, &s->node);
@@ -112,9 +123,9 @@ static int enlist(struct server_handed *h, struct err *e)
 		return -1;
 	struct ipc_conn *c = ipc_conn_new(fd);
 	size_t active = h->sessions.count;
-	uint32_t room = active < h->def.limit ? h->def.limit - (uint32_t)active : 0;
+	uint32_t room = active < h->limit ? h->limit - (uint32_t)active : 0;
 
-	if (clnt_auth_enlist(c, sv_z(h->def.service), room, fiber_deadline(SEND_MS), e) < 0) {
+	if (clnt_auth_enlist(c, sv_z(h->server->def->handed), room, fiber_deadline(SEND_MS), e) < 0) {
 		ipc_conn_free(c);
 		return -1;
 	}
@@ -122,9 +133,29 @@ static int enlist(struct server_handed *h, struct err *e)
 	return 1;
 }
 
-static void run_enlister(void *arg)
+/* The connection is of no use any more; nobody may be sending on it while it goes. */
+static void unlist(struct server_handed *h)
 {
-	struct server_handed *h = arg;
+	bool shielded = fiber_shield(true);
+
+	while (fiber_sem_take(h->sender, fiber_deadline(SEND_MS)) == 0)
+		;
+	ipc_conn_free(h->auth);
+	h->auth = NULL;
+	fiber_sem_give(h->sender);
+	fiber_shield(shielded);
+}
+
+static void take_sessions(struct server_handed *h, struct err *e)
+{
+	while (take_session(h, e))
+		;
+	unlist(h);
+}
+
+/* A private instance: with auth as long as there is one. */
+static void stay_enlisted(struct server_handed *h)
+{
 	int64_t retry = RETRY_MIN_MS;
 
 	while (!h->leaving) {
@@ -132,17 +163,7 @@ static void run_enlister(void *arg)
 
 		if (enlist(h, &e) == 1) {
 			retry = RETRY_MIN_MS;
-			while (!h->leaving && take_session(h, &e))
-				;
-			/* nobody may be sending on it while it goes */
-			bool shielded = fiber_shield(true);
-
-			while (fiber_sem_take(h->sender, fiber_deadline(SEND_MS)) == 0)
-				;
-			ipc_conn_free(h->auth);
-			h->auth = NULL;
-			fiber_sem_give(h->sender);
-			fiber_shield(shielded);
+			take_sessions(h, &e);
 		}
 		if (h->leaving || fiber_cancelled())
 			break;
@@ -152,28 +173,68 @@ static void run_enlister(void *arg)
 			break;
 		retry = retry * 2 < RETRY_MAX_MS ? retry * 2 : RETRY_MAX_MS;
 	}
-	h->enlister = NULL;
 }
 
-/* The process shall stop or drain: see server_handed.h. */
-static void run_leaver(void *arg)
+/* Auth knows whose process this is by the connection that assigned it, and by nothing else. */
+static void stay_assigned(struct server_handed *h)
+{
+	struct err e = ERR_INIT;
+
+	h->auth = h->server->assigner;
+	h->server->assigner = NULL;
+	take_sessions(h, &e);
+	if (!h->leaving)
+		server_ask_stop(h->server, SERVER_DRAINS, e.text);
+}
+
+static void run_enlister(void *arg)
+{
+	struct server_handed *h = arg;
+
+	if (h->server->is_assigned)
+		stay_assigned(h);
+	else
+		stay_enlisted(h);
+	h->enlister = NULL;
+	h->server->leaving = false;
+	fiber_event_set(h->server->changed);
+}
+
+static void leave(void *arg)
+{
+	struct server_handed *h = arg;
+
+	if (!h->enlister)
+		return;
+	h->leaving = h->server->leaving = true;
+	h->leave_by = fiber_deadline(LEAVE_MS);
+	fiber_event_set(h->server->changed);
+	if (h->auth)
+		shutdown(ipc_conn_fd(h->auth), SHUT_WR);
+	else
+		fiber_cancel(h->enlister); /* it dials, or rests before it does */
+}
+
+/* The process shall end, not only drain: so shall its sessions. It does not wait for auth for ever. */
+static void run_ender(void *arg)
 {
 	struct server_handed *h = arg;
 
 	for (;;) {
-		if (h->server->stop != SERVER_RUNS && !h->leaving) {
-			h->leaving = true;
-			if (h->enlister)
-				fiber_cancel(h->enlister);
-		}
 		if (h->server->stop == SERVER_ENDS)
 			LIST_FOREACH (n, &h->sessions)
 				fiber_cancel(CONTAINER_OF(n, struct handed_session, node)->fiber);
 		/* whoever waits for this event looks at everything when it is set, then clears it
 		 */
 		fiber_event_clear(h->server->changed);
-		if (fiber_event_wait(h->server->changed, FIBER_FOREVER) != 1)
+		int rc = fiber_event_wait(
+		        h->server->changed, h->enlister && h->leaving ? h->leave_by : FIBER_FOREVER);
+		if (rc < 0)
 			return;
+		if (rc == 0 && h->enlister) {
+			h->leave_by = FIBER_FOREVER;
+			fiber_cancel(h->enlister);
+		}
 	}
 }
 
@@ -186,11 +247,15 @@ struct server_handed *server_handed_start(
 	h->def = *def;
 	list_init(&h->sessions);
 	h->sender = fiber_sem_new(1);
-	h->enlister = fiber_spawn("enlist", 0, run_enlister, h);
-	if (!h->enlister || !fiber_spawn("leave", 0, run_leaver, h)) {
-		err_set(e, ERR_TEMP, "no memory for a fiber");
+	if (s->def->room(s, &h->limit, e) < 0)
 		return NULL; /* the process ends */
+	h->enlister = fiber_spawn("enlist", 0, run_enlister, h);
+	if (!h->enlister || !fiber_spawn("leave", 0, run_ender, h)) {
+		err_set(e, ERR_TEMP, "no memory for a fiber");
+		return NULL;
 	}
+	s->leave = leave;
+	s->leave_arg = h;
 	return h;
 }
 

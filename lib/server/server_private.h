@@ -12,9 +12,11 @@
 #define SERVER_SERVER_PRIVATE_H
 
 #include "lib/base/list.h"
+#include "lib/clnt/clnt_auth.h"
 #include "lib/config/config.h"
 #include "lib/config/params.h"
 #include "lib/fiber/fiber.h"
+#include "lib/server/rights.h"
 #include "lib/server/server.h"
 #include "lib/server/server_args.h"
 #include "lib/sys/jail.h"
@@ -30,8 +32,15 @@ struct server {
 	struct params_core core;
 	void *state;
 	unsigned client_limit;
+	const struct rights *rights; /* NULL: a program without a row, in a private instance */
+	struct rights_own own;       /* of a system instance */
 	struct jail jail;
 	size_t nread, nwrite;
+	/* a process that auth has assigned to a user: server_assign.c */
+	struct ipc_conn *assigner;
+	struct arena assigned;       /* of IDENTITY */
+	struct clnt_auth_identity identity;
+	bool is_assigned;
 
 	struct ipc_conn *control;
 	struct list dials; /* struct dial, control.c */
@@ -51,11 +60,31 @@ struct server {
 	enum server_stop stop;
 	bool retired;            /* max_use reached: accept no more */
 	int code;
+	/* the process is about to leave: see server_handed.c */
+	void (*leave)(void *arg);
+	void *leave_arg;
+	bool leaving;            /* .leave was called and is not through */
 };
+
+/* server_account.c: before pre_jail, the account; before the jail, its rest. */
+int account_choose(struct server *s, struct err *e);
+int account_assume(struct server *s, struct err *e);
+
+/*
+ * server_assign.c: enlist with auth and wait until it says whose process this is.
+ *   1  .identity and .jail's ids are set, auth waits for assign_answer()
+ *   0  there is nothing to wait for any more: the process was told to stop
+ *  -1  cannot go on (E)
+ */
+MUST_USE int assign_wait(struct server *s, struct err *e);
+/* Tell auth how it went: WHY NULL when the process is that user's from now on. */
+void assign_answer(struct server *s, const char *why);
 
 /* control.c */
 int control_start(struct server *s, struct err *e);
 void control_ready(struct server *s);
+/* One frame, without the event loop. 0 master is gone or is not understood: the process is to stop. */
+int control_hear(struct server *s);
 void control_load(struct server *s);
 int control_dial(struct server *s, const char *endpoint, int64_t deadline, struct err *e);
 
@@ -68,5 +97,8 @@ void accept_cancel_idle(struct server *s);
 /* life.c: runs in the first fiber */
 void server_life(void *server);
 void server_ask_stop(struct server *s, enum server_stop how, const char *why);
+
+/* server.c: connect to private/queue/SERVICE by oneself. */
+MUST_USE int server_connect(const char *service, int64_t deadline, struct err *e);
 
 #endif

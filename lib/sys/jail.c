@@ -28,22 +28,30 @@ static int enter_root(const char *dir, struct err *e)
 }
 
 /* For good: real, effective and saved ids, then proof that there is no way back. */
-static int change_user(uid_t uid, gid_t gid, struct err *e)
+static int change_ids(const struct jail *j, struct err *e)
 {
-	uid_t r, f, s;
-	if (setgroups(1, &gid) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
+	uid_t uid = j->uid, r, f, s;
+	gid_t gid = j->gid, gr, gf, gs;
+	if (setgroups(j->ngroups, j->groups) < 0 || setresgid(gid, gid, gid) < 0 ||
+		setresuid(uid, uid, uid) < 0)
 		return err_sys(e, errno, "sandbox: become uid %u gid %u", (unsigned)uid, (unsigned)gid);
-	if (getresuid(&r, &f, &s) < 0 || r != uid || f != uid || s != uid || (uid != 0 && setuid(0) == 0))
+	if (getresuid(&r, &f, &s) < 0 || r != uid || f != uid || s != uid || setuid(0) == 0 ||
+		getresgid(&gr, &gf, &gs) < 0 || gr != gid || gf != gid || gs != gid)
 		return err_set(e, ERR_BUG, "sandbox: uid %u can be left again", (unsigned)uid);
 	return 0;
 }
 
 /* While still root: nothing that is executed later gets a capability back. */
-static void empty_bounding_set(void)
+static int empty_bounding_set(struct err *e)
 {
-	for (unsigned long cap = 0; cap <= 63; cap++)
-		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
+	for (unsigned long cap = 0; cap <= 63; cap++) {
+		int has = prctl(PR_CAPBSET_READ, cap, 0, 0, 0);
+		if (has < 0)
 			break; /* past the last one that this kernel knows */
+		if (has == 1 && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
+			return err_sys(e, errno, "sandbox: capability %lu of the bounding set", cap);
+	}
+	return 0;
 }
 
 static int drop_capabilities(struct err *e)
@@ -89,25 +97,44 @@ static int restrict_calls(const struct jail *j, struct err *e)
 	return 0;
 }
 
+int jail_user(const struct jail *j, struct err *e)
+{
+	if (j->uid == (uid_t)-1)
+		return 0;
+	if (j->uid == 0 || only_one_thread(e) < 0)
+		return j->uid == 0 ? err_set(e, ERR_BUG, "sandbox: root is no account to change to") : -1;
+	if (!j->keep_bounding && empty_bounding_set(e) < 0)
+		return -1;
+	return change_ids(j, e) < 0 ? -1 : drop_capabilities(e);
+}
+
+/* A path is looked up with the rights of the account that the process has then: another's directory that
+ * it could not enter is no place for it. Only what a new root hides is looked up before. */
+static int prepare(const struct jail *j, bool files, int *rules, struct err *e)
+{
+	if (j->chroot_dir) {
+		if (files && landlock_prepare(j, rules, e) < 0)
+			return -1;
+		if (enter_root(j->chroot_dir, e) < 0)
+			return -1;
+	}
+	if (geteuid() == 0 && jail_user(j, e) < 0)
+		return -1;
+	return files && !j->chroot_dir && landlock_prepare(j, rules, e) < 0 ? -1 : 0;
+}
+
 int jail_enter(const struct jail *j, struct err *e)
 {
-	bool root = geteuid() == 0;
 	/* what is executed later must be able to open files: no Landlock then */
 	bool files = !(j->allow & JAIL_EXEC);
-	/* without root, the kernel takes filters only from a process that gives up set-id programs */
-	bool filters = root || j->no_new_privs;
+	/* the kernel takes filters only from a process that gives up set-id programs */
+	bool filters = j->no_new_privs;
 	int rules = -1;
 	if (only_one_thread(e) < 0)
 		return -1;
-	if (files && filters && landlock_prepare(j, &rules, e) < 0)
+	if (prepare(j, files && filters, &rules, e) < 0)
 		return -1;
-	if (j->chroot_dir && enter_root(j->chroot_dir, e) < 0)
-		return -1;
-	if (root && j->uid != (uid_t)-1 && j->uid != 0)
-		empty_bounding_set();
-	if (j->uid != (uid_t)-1 && change_user(j->uid, j->gid, e) < 0)
-		return -1;
-	if (j->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+	if (filters && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return err_sys(e, errno, "sandbox: no_new_privs");
 	if (geteuid() != 0 && drop_capabilities(e) < 0)
 		return -1;
@@ -115,5 +142,5 @@ int jail_enter(const struct jail *j, struct err *e)
 		return -1;
 	if (files && filters && restrict_files(j, rules, e) < 0)
 		return -1;
-	return filters && j->no_new_privs ? restrict_calls(j, e) : 0;
+	return filters ? restrict_calls(j, e) : 0;
 }

@@ -2,8 +2,9 @@
  * lib/sys/jail.h - the cage of a process: chroot, uid, no_new_privs, Landlock, seccomp.
  *
  * Layer:    sys.
- * Security: jail_enter() runs before any thread exists (checked) and is the last step before serving.
- *           A step that the instance's shape demands and the kernel refuses is an error, not a warning.
+ * Security: both functions run before any thread exists (checked); jail_enter() is the last step before
+ *           serving. A step that the instance's shape demands and the kernel refuses is an error, not a
+ *           warning. What is opened between the two is opened with the rights of .uid.
  *           Sanitizer builds install the system call filter in log-only mode.
  * Limits:   with WITH_SECCOMP off, jail_enter() fails unless .seccomp_optional is set by the admin's
  *           parameter sandbox_required = no.
@@ -37,11 +38,17 @@ struct jail {
 	const char *chroot_dir;       /* NULL: none (private instance, or not jailed) */
 	uid_t uid;                    /* (uid_t)-1: stay */
 	gid_t gid;
+	const gid_t *groups;          /* besides GID; may be NULL */
+	size_t ngroups;
+	bool keep_bounding;           /* set-id programs below keep what their files say */
 	bool no_new_privs;
 	bool seccomp_optional;
 };
 
-/* 0, or -1 with the step that failed in E. */
-int jail_enter(const struct jail *j, struct err *e);
+/* For a process of root: .uid, .gid and .groups for good, no capability, an empty bounding set. 0, or -1
+ * with the step that failed in E. Does nothing where .uid says "stay". */
+MUST_USE int jail_user(const struct jail *j, struct err *e);
+/* The whole cage; what jail_user() did already is not done again. 0, or -1 with the step that failed in E. */
+MUST_USE int jail_enter(const struct jail *j, struct err *e);
 
 #endif

@@ -111,7 +111,7 @@ int main(int argc, char **argv)
 		.name = "echo",
 		.client_limit = 3,
 		.jail = JAIL_ACCEPT | JAIL_READ_FILES | JAIL_UNIX,
-		.jailed = getenv("MERPATI_LISTEN") && strstr(getenv("MERPATI_LISTEN"), "net:"),
+		.rights = getenv("MERPATI_LISTEN") && strstr(getenv("MERPATI_LISTEN"), "net:") ? "login" : "local",
 		.paths = paths,
 		.pre_jail = pre_jail,
 		.serve = serve,

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -191,7 +192,55 @@ static void test_thread_before(void **state)
 /* As root: the uid is left for good. */
 static int check_user(void)
 {
-	return getuid() != 65534 ? 1 : setuid(0) == 0 ? 2 : seteuid(0) == 0 ? 3 : 0;
+	gid_t groups[4] = { 0 };
+	uid_t r, f, sv;
+	int n = getgroups(4, groups);
+	return getuid() != 65534                                 ? 1 :
+	       setuid(0) == 0 || seteuid(0) == 0                 ? 2 :
+	       getresuid(&r, &f, &sv) < 0 || sv != 65534          ? 3 :
+	       n != 2 || groups[0] != 27 || groups[1] != 65533   ? 4 :
+	       getegid() != 65534 || setgid(0) == 0              ? 5 :
+	       prctl(PR_CAPBSET_READ, CAP_SETUID, 0, 0, 0) != 0  ? 6 :
+								   0;
+}
+
+static int as_user(struct jail j, int (*check)(void))
+{
+	static const gid_t groups[] = { 27, 65533 };
+	pid_t pid = fork();
+	if (pid == 0) {
+		struct err e = ERR_INIT;
+		j.uid = j.gid = 65534;
+		j.groups = groups;
+		j.ngroups = 2;
+		if (jail_enter(&j, &e) < 0) {
+			fprintf(stderr, "%s\n", e.text);
+			_exit(99);
+		}
+		_exit(check());
+	}
+	int st = 0;
+	assert_int_equal(waitpid(pid, &st, 0), pid);
+	return WIFEXITED(st) ? WEXITSTATUS(st) : 100 + WTERMSIG(st);
+}
+
+static int check_root_dir(void)
+{
+	return access("/r/file", F_OK) == 0 ? check_user() : 9;
+}
+
+/* Programs below keep what their files say: the bounding set stays, nothing is promised to the kernel. */
+static int check_set_id_below(void)
+{
+	return prctl(PR_CAPBSET_READ, CAP_SETUID, 0, 0, 0) == 1 && prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 0 &&
+			       getuid() == 65534 && setuid(0) < 0 ?
+		       0 :
+		       1;
+}
+
+static int opens_read_only(void)
+{
+	return opens(in_dir("r/file"), O_RDONLY) ? 0 : 1;
 }
 
 static void test_user(void **state)
@@ -199,20 +248,34 @@ static void test_user(void **state)
 	(void)state;
 	if (geteuid() != 0)
 		skip();
-	pid_t pid = fork();
-	if (pid == 0) {
-		struct jail j = { .allow = JAIL_EXEC, .uid = 65534, .gid = 65534, .no_new_privs = true,
-			.chroot_dir = dir };
-		struct err e = ERR_INIT;
-		if (jail_enter(&j, &e) < 0) {
-			fprintf(stderr, "%s\n", e.text);
-			_exit(99);
-		}
-		_exit(access("/r/file", F_OK) == 0 ? check_user() : 4);
-	}
-	int st = 0;
-	assert_int_equal(waitpid(pid, &st, 0), pid);
-	assert_int_equal(st, 0);
+	struct jail j = { .allow = JAIL_EXEC, .no_new_privs = true };
+	assert_int_equal(as_user(j, check_user), 0);
+	j.chroot_dir = dir;
+	assert_int_equal(as_user(j, check_root_dir), 0);
+	assert_int_equal(as_user((struct jail){ .allow = JAIL_EXEC, .keep_bounding = true }, check_set_id_below), 0);
+	/* a path is looked up with the user's rights: what root alone can enter is refused */
+	struct jail reads = { .allow = JAIL_READ_FILES, .no_new_privs = true, .read_paths = { in_dir("r") } };
+	assert_int_equal(chmod(in_dir("r"), 0700), 0);
+	assert_int_equal(as_user(reads, opens_read_only), 1);
+	assert_int_equal(chmod(in_dir("r"), 0755), 0);
+	assert_int_equal(chmod(in_dir("r/file"), 0644), 0);
+	assert_int_equal(as_user(reads, opens_read_only), 0);
+	assert_int_equal(chmod(dir, 0700), 0);
+	assert_int_equal(as_user(reads, opens_read_only), 99);
+	assert_int_equal(chmod(dir, 0755), 0);
+}
+
+static int to_root(void)
+{
+	struct jail j = { .uid = 0, .gid = 0 };
+	struct err e = ERR_INIT;
+	return jail_user(&j, &e) == -1 && e.cls == ERR_BUG ? 0 : 1;
+}
+
+static void test_never_to_root(void **state)
+{
+	(void)state;
+	assert_int_equal(to_root(), 0);
 }
 
 static int setup(void **state)
@@ -244,6 +307,7 @@ int main(void)
 		cmocka_unit_test(test_calls),
 		cmocka_unit_test(test_thread_before),
 		cmocka_unit_test(test_user),
+		cmocka_unit_test(test_never_to_root),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

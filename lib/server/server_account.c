@@ -1,0 +1,63 @@
+/* Which account this process has. Root only in a system instance: see lib/server/rights.h. */
+#include <errno.h>
+
+#include "lib/server/server_private.h"
+#include "lib/sys/sys.h"
+
+#define EMPTY_DIR "empty" /* in the queue directory: the root directory of jailed processes */
+
+/* Nothing in it, nobody but root may put something there. */
+static int check_empty(const struct server *s, struct err *e)
+{
+	struct stat st;
+	const char *dir = s->core.queue_directory;
+	if (lstat(EMPTY_DIR, &st) < 0)
+		return err_sys(e, errno, "sandbox: %s/" EMPTY_DIR, dir);
+	if (!S_ISDIR(st.st_mode) || st.st_uid != 0 || (st.st_mode & 022))
+		return err_set(e, ERR_CONFIG, "sandbox: %s/" EMPTY_DIR " must be a directory of root that nobody "
+			"else may write", dir);
+	DIR *d = opendir(EMPTY_DIR);
+	if (!d)
+		return err_sys(e, errno, "sandbox: %s/" EMPTY_DIR, dir);
+	int rc = 0;
+	for (struct dirent *en; rc == 0 && (en = readdir(d));)
+		if (strcmp(en->d_name, ".") != 0 && strcmp(en->d_name, "..") != 0)
+			rc = err_set(e, ERR_CONFIG, "sandbox: %s/" EMPTY_DIR " must be empty, but holds %s", dir,
+				en->d_name);
+	closedir(d);
+	return rc;
+}
+
+int account_choose(struct server *s, struct err *e)
+{
+	const char *program = s->def->rights ? s->def->rights : s->def->name;
+	struct jail *j = &s->jail;
+	const struct rights *r = s->rights = rights_of(program);
+	j->uid = (uid_t)-1;
+	j->gid = (gid_t)-1;
+	j->no_new_privs = true;
+	if (geteuid() != 0)
+		return 0;
+	if (s->core.instance_owner[0])
+		return err_set(e, ERR_CONFIG, "the instance of %s does not run as root", s->core.instance_owner);
+	if (!r)
+		return err_set(e, ERR_CONFIG, "%s has no account in a system instance", program);
+	if (rights_own(s->core.mail_owner, &s->own, e) < 0)
+		return -1;
+	j->no_new_privs = !r->set_id_below;
+	j->keep_bounding = r->set_id_below;
+	if (r->account < RIGHTS_ACCOUNTS) {
+		j->uid = s->own.ids[r->account].uid;
+		j->gid = s->own.ids[r->account].gid;
+	}
+	if (r->jailed) {
+		j->chroot_dir = EMPTY_DIR;
+		return check_empty(s, e);
+	}
+	return r->opens_as_root ? 0 : jail_user(j, e);
+}
+
+int account_assume(struct server *s, struct err *e)
+{
+	return geteuid() == 0 && !s->jail.chroot_dir ? jail_user(&s->jail, e) : 0;
+}
