@@ -5,7 +5,10 @@
  * is marked, and written to the trace log when its sender wants to know; a failed one is first written
  * to the bounce log, as it would have been then. When bounce cannot take it, the recipient stays as it
  * was: its agent will refuse it again.
- * 2. A done-log is removed after the queue files that it changed are synced.
+ * 2. A done-log is read in pieces of PIECE_RECORDS, each sorted by mail, so that a mail is opened and synced
+ * once a piece. It is removed after the queue files that all pieces changed are synced. A crash in between
+ * makes the next start fold the same records again: a recipient that is marked already is marked the same
+ * once more, because a mark that was not synced, or whose sync failed, is not on disk.
  * 3. Everything in active/ goes back to incoming/.
  * 4. done/clean-stop exists only between a stop after which nothing was left open and the next
  * start. It holds the time before which mails must still be looked upon as perhaps delivered. When
@@ -23,7 +26,11 @@
 
 #define CLEAN_NAME  "clean-stop"
 #define CLEAN_PATH  "done/" CLEAN_NAME
-#define RECORDS_MAX 200000 /* of one done-log; a connection makes far fewer */
+
+enum {
+	PIECE_RECORDS = 4096, /* final results of a done-log that are in memory at once */
+	PIECE_MEMORY = PIECE_RECORDS * (QUEUE_RCPT_MAX + 2 * DONE_LOG_RECORD_MAX),
+};
 
 /* A result that a done-log tells of and a log of bounce needs, or a failure that nobody wants to know of. */
 struct told {
@@ -37,18 +44,27 @@ struct told {
 	bool silent;          /* the sender does not want to know */
 };
 
+struct piece_record {
+	struct done_record r;
+	size_t nth;
+};
+
 struct fold {
 	struct qmgr *qm;
 	const char *name;
-	struct arena arena;
-	struct told *told, **tail;
+	int log;
+	off_t at;                   /* of the next piece */
+	struct piece_record *piece; /* PIECE_RECORDS */
+	size_t npiece;
+	struct arena arena;         /* of the piece */
+	struct told *told, **tail;  /* of the piece */
 	/* the queue file at hand */
 	char id[QUEUE_ID_MAX + 1];
 	int fd;
 	struct queue_mail mail;
 	bool open, dirty;
 	bool keep; /* the log holds results for a file that cannot be used now */
-	size_t records, folded;
+	size_t folded;
 	int rc;
 	struct err e;
 };
@@ -133,67 +149,100 @@ static bool keep(struct fold *f, const struct done_record *r, const struct queue
 	return true;
 }
 
-static void set_cell(struct fold *f, uint64_t offset, enum queue_cell cell)
+static void mark(struct fold *f, uint64_t offset, enum queue_cell cell)
 {
 	if (queue_mail_mark(f->fd, offset, cell, &f->e) < 0) {
 		f->rc = -1;
 		return;
 	}
 	f->dirty = true;
-	f->folded++;
 }
 
-static bool fold_record(void *ctx, const struct done_record *r)
+/* A final result into the piece, until that is full. */
+static bool take_record(void *ctx, const struct done_record *r)
 {
 	struct fold *f = ctx;
+	if (r->result == QUEUE_DEFERRED)
+		return true;
+	if (f->npiece == PIECE_RECORDS)
+		return false;
+	struct piece_record *p = &f->piece[f->npiece];
+	*p = (struct piece_record){ .r = *r, .nth = f->npiece };
+	p->r.id = arena_sv(&f->arena, r->id);
+	p->r.dsn = arena_sv(&f->arena, r->dsn);
+	p->r.text = arena_sv(&f->arena, r->text);
+	f->npiece++;
+	return true;
+}
+
+static int by_mail(const void *pa, const void *pb)
+{
+	const struct piece_record *a = pa, *b = pb;
+	int d = sv_cmp(a->r.id, b->r.id);
+	return d != 0 ? d : (a->nth > b->nth) - (a->nth < b->nth);
+}
+
+static void fold_record(struct fold *f, const struct done_record *r)
+{
 	struct queue_rcpt_cursor c;
 	struct queue_rcpt q;
 	struct err e;
 
-	if (f->records++ >= RECORDS_MAX)
-		return false;
-	if (r->result == QUEUE_DEFERRED || !open_mail(f, r->id) || f->mail.h.nonce != r->nonce)
-		return f->rc >= 0;
+	if (!open_mail(f, r->id) || f->mail.h.nonce != r->nonce)
+		return;
 	/* the offset comes from a less trusted process: it must be that of a recipient */
 	if (r->offset < f->mail.h.rcpt_offset || r->offset >= f->mail.file_size)
-		return true;
+		return;
 	queue_rcpt_start(&c, &f->mail, r->offset);
-	if (queue_rcpt_next(&c, &q, &e) == 1 && q.cell == QUEUE_CELL_PENDING) {
+	int rc = queue_rcpt_next(&c, &q, &e);
+	if (rc == 1 && q.cell != QUEUE_CELL_PENDING) {
+		mark(f, r->offset, q.cell);
+	} else if (rc == 1) {
 		const char *action = qmgr_action_name(r->action, false);
 		if (r->result == QUEUE_BOUNCED) {
 			if (!f->qm->core.soft_bounce)
 				(void)keep(f, r, &q, "bounce", "failed");
 		} else if (!action || !qmgr_wants_report(q.notify, QUEUE_DELIVERED) ||
 		           !keep(f, r, &q, "trace", action)) {
-			set_cell(f, r->offset, QUEUE_CELL_DELIVERED);
+			mark(f, r->offset, QUEUE_CELL_DELIVERED);
+			f->folded++;
 		}
 	}
 	queue_rcpt_end(&c);
-	return f->rc >= 0;
 }
 
-static void fold_log(void *rec)
+static void open_log(void *rec)
 {
 	struct fold *f = rec;
-	int fd;
-	f->rc = done_log_open(&f->qm->q, f->name, &fd, &f->e);
-	if (f->rc != 1)
-		return;
-	int rc = done_log_read(fd, fold_record, f, &f->e);
-	sys_close(fd);
-	close_mail(f);
+	f->rc = done_log_open(&f->qm->q, f->name, &f->log, &f->e);
+}
+
+/* .rc is 1 when the log goes on behind the piece, 0 when this was the last, or -1. */
+static void fold_piece(void *rec)
+{
+	struct fold *f = rec;
+	f->npiece = 0;
+	int rc = done_log_read_from(f->log, &f->at, take_record, f, &f->e);
+	f->rc = rc;
 	if (rc < 0)
-		f->rc = -1;
+		return;
+	qsort(f->piece, f->npiece, sizeof(*f->piece), by_mail);
+	for (size_t i = 0; i < f->npiece && f->rc >= 0; i++)
+		fold_record(f, &f->piece[i].r);
+	close_mail(f);
+	if (f->rc >= 0)
+		f->rc = rc == 0 ? 1 : 0;
 }
 
 /* What was kept is told, as far as bounce could take it: a delivery stays one in any case. */
 static void mark_told(void *rec)
 {
 	struct fold *f = rec;
-	f->rc = 1;
-	for (const struct told *x = f->told; x && f->rc > 0; x = x->next)
-		if (x->cell != QUEUE_CELL_PENDING && open_mail(f, x->id) && f->mail.h.nonce == x->nonce)
-			set_cell(f, x->item.offset, x->cell);
+	for (const struct told *x = f->told; x && f->rc >= 0; x = x->next)
+		if (x->cell != QUEUE_CELL_PENDING && open_mail(f, x->id) && f->mail.h.nonce == x->nonce) {
+			mark(f, x->item.offset, x->cell);
+			f->folded++;
+		}
 	close_mail(f);
 }
 
@@ -203,33 +252,49 @@ static void drop_log(void *rec)
 	f->rc = done_log_remove(&f->qm->q, f->name, &f->e);
 }
 
+/* Tell bounce what the piece is to be told of. */
+static void tell(struct fold *f)
+{
+	struct err why = ERR_INIT;
+	for (struct told *x = f->told; x; x = x->next) {
+		if (x->silent || clnt_bounce_append(f->qm->bounce, x->log, x->id, x->nonce, &x->item, 1, x->time_s,
+					 fiber_deadline(QMGR_BOUNCE_MS), &why) >= 0)
+			continue;
+		bool failed = x->cell == QUEUE_CELL_BOUNCED;
+		log_warn("%.*s: a recipient that %s: %s", SV_ARG(x->id),
+		        failed ? "failed will be tried once more" : "was delivered is not in trace/",
+		        why.text);
+		if (failed)
+			x->cell = QUEUE_CELL_PENDING;
+	}
+}
+
 /* One done-log into queue files. 0, or -1: it must be tried again before mail is scheduled. */
 static int fold_one(struct qmgr *qm, const char *name, struct err *e)
 {
-	struct fold f = { .qm = qm, .name = name, .fd = -1 };
-	struct err why = ERR_INIT;
-	f.tail = &f.told;
-	arena_init(&f.arena, 256u << 20);
-	fiber_offload(FIBER_POOL_DURABLE, fold_log, &f);
-	for (struct told *x = f.told; x && f.rc >= 0; x = x->next)
-		if (!x->silent &&
-		        clnt_bounce_append(qm->bounce, x->log, x->id, x->nonce, &x->item, 1,
-		                x->time_s, fiber_deadline(QMGR_BOUNCE_MS), &why) < 0) {
-			bool failed = x->cell == QUEUE_CELL_BOUNCED;
-			log_warn("%.*s: a recipient that %s: %s", SV_ARG(x->id),
-			        failed ? "failed will be tried once more"
-			               : "was delivered is not in trace/",
-			        why.text);
-			if (failed)
-				x->cell = QUEUE_CELL_PENDING;
-		}
-	if (f.rc >= 0 && f.told)
-		fiber_offload(FIBER_POOL_DURABLE, mark_told, &f);
+	struct fold f = { .qm = qm, .name = name, .fd = -1, .log = -1 };
+	fiber_offload(FIBER_POOL_DURABLE, open_log, &f);
+	if (f.rc > 0) {
+		f.piece = mem_array(PIECE_RECORDS, sizeof(*f.piece));
+		arena_init(&f.arena, PIECE_MEMORY);
+		do {
+			arena_reset(&f.arena);
+			f.told = NULL;
+			f.tail = &f.told;
+			fiber_offload(FIBER_POOL_DURABLE, fold_piece, &f);
+			if (f.rc >= 0 && f.told) {
+				tell(&f);
+				fiber_offload(FIBER_POOL_DURABLE, mark_told, &f);
+			}
+		} while (f.rc > 0);
+		arena_free(&f.arena);
+		free(f.piece);
+		sys_close(f.log);
+	}
 	if (f.rc >= 0 && !f.keep)
 		fiber_offload(FIBER_POOL_DURABLE, drop_log, &f);
 	if (f.rc >= 0 && f.folded > 0)
 		log_info("done-log %s: results of %zu recipients noted", name, f.folded);
-	arena_free(&f.arena);
 	if (f.rc < 0)
 		*e = f.e;
 	return f.rc < 0 ? -1 : 0;

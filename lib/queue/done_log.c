@@ -181,7 +181,7 @@ int done_log_list(struct queue *q, done_log_name_fn cb, void *ctx, struct err *e
 	return saved ? err_sys(e, saved, "read queue directory %s", done) : 0;
 }
 
-/* Hand every record in B to CB and drop what was used. At the END of the file a record that claims more
+/* Hand every record in B to CB and drop what it took. At the END of the file a record that claims more
  * than is there is torn: search on behind its magic. */
 static bool feed(struct buf *b, bool end, done_log_fn cb, void *ctx)
 {
@@ -190,12 +190,13 @@ static bool feed(struct buf *b, bool end, done_log_fn cb, void *ctx)
 		struct done_record r;
 		size_t used = 0;
 		int rc = done_record_decode(sv_from(buf_sv(b), at), &r, &used);
-		at += used;
-		if (rc == 1) {
-			if (!cb(ctx, &r))
-				return false;
-			continue;
+		if (rc == 1 && !cb(ctx, &r)) {
+			buf_consume(b, at);
+			return false;
 		}
+		at += used;
+		if (rc == 1)
+			continue;
 		if (!end || b->len - at <= sizeof(magic))
 			break;
 		at++;
@@ -206,9 +207,15 @@ static bool feed(struct buf *b, bool end, done_log_fn cb, void *ctx)
 
 int done_log_read(int fd, done_log_fn cb, void *ctx, struct err *e)
 {
+	off_t at = 0;
+	return done_log_read_from(fd, &at, cb, ctx, e);
+}
+
+int done_log_read_from(int fd, off_t *at, done_log_fn cb, void *ctx, struct err *e)
+{
 	struct buf b;
 	int rc = 1;
-	off_t off = 0;
+	off_t off = *at;
 	buf_init(&b, READ_BUF + 2 * DONE_LOG_RECORD_MAX);
 	while (rc == 1) {
 		char *room = buf_room(&b, READ_BUF);
@@ -225,6 +232,7 @@ int done_log_read(int fd, done_log_fn cb, void *ctx, struct err *e)
 		off += n;
 		if (!feed(&b, n == 0, cb, ctx))
 			rc = 0;
+		*at = off - (off_t)b.len;
 		if (n == 0)
 			break;
 	}

@@ -58,9 +58,12 @@ MUST_USE int done_log_append(int fd, const struct done_record *r, size_t n, stru
 
 /* qmgr: make a new done/NAME (letters, digits, '.', '-', '_'). An O_RDWR | O_APPEND fd, or -1 with E. */
 MUST_USE int done_log_create(struct queue *q, const char *name, struct err *e);
-/* All records of an open log. CB returns false to stop. 1 read to the end; 0 stopped; -1 read error. */
+/* All records of an open log. CB returns false to stop: it did not take this record. 1 read to the end; 0 stopped;
+ * -1 read error. */
 typedef bool (*done_log_fn)(void *ctx, const struct done_record *r);
 MUST_USE int done_log_read(int fd, done_log_fn cb, void *ctx, struct err *e);
+/* The same in pieces: from *AT on, which then stands behind the last record that CB took. */
+MUST_USE int done_log_read_from(int fd, off_t *at, done_log_fn cb, void *ctx, struct err *e);
 /* Names in done/. CB may open and remove the log it is given. 0 or -1. */
 typedef void (*done_log_name_fn)(void *ctx, const char *name);
 MUST_USE int done_log_list(struct queue *q, done_log_name_fn cb, void *ctx, struct err *e);

@@ -3,9 +3,12 @@ import os, struct, sys, unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 from fake_queue import *  # noqa: E402,F403
-from instance import main, wait_for  # noqa: E402
+from fault_plans import Report  # noqa: E402
+from instance import main, program, wait_for  # noqa: E402
+from queue_peers import QueueFile  # noqa: E402
 
 SUSPECT = 1  # flag of deliver.request: a delivery may have happened before
+LONG = "1700000000-1-0"
 
 
 @unittest.skipUnless(os.path.exists(MKMAIL), "needs a build tree")
@@ -97,6 +100,65 @@ class Crash(unittest.TestCase):
             self.assertEqual({r for _, r, _ in w.actions}, {"ok@local.test", "expanded@local.test"})
             self.assertIn((qid, "expanded@local.test", "expanded"), w.actions)
             self.assertIn(("trace", qid), w.flushes)
+
+    def long_log(self, w):
+        """Two mails, each with a recipient that was delivered and another; and a log of 260,000 records that says
+        so: of the first mail in its first piece, of the second in its last."""
+        qids = [w.mail("", ["ok@local.test", "ok-too@local.test"]) for _ in range(2)]
+        done, wrong = [], []
+        for qid in qids:
+            q = QueueFile(w.path(qid, "incoming"))
+            done.append(done_record(qid, q.nonce, q.records[0]["offset"], DELIVERED))
+            wrong.append(done_record(qid, q.nonce + 1, q.records[1]["offset"], DELIVERED))    # of another mail
+        deferred = done_record(qids[0], q.nonce, 0, DEFERRED)
+        with open(os.path.join(w.m.dir, "done", LONG), "wb") as f:
+            f.write(done[0] + deferred * 250000 + (wrong[0] + wrong[1]) * 5000 + done[1])
+        return qids
+
+    def only_the_rest_is_tried(self, w, qids):
+        for qid in qids:
+            self.gone(w, qid)
+            self.assertEqual([r for _, rs, _ in w.asked(qid) for r in rs], ["ok-too@local.test"])
+        self.assertNotIn(LONG, self.done_logs(w))
+
+    def test_long_done_log(self):
+        with QueueWorld(self) as w:
+            w.agent("local")
+            qids = self.long_log(w)
+            w.start()
+            w.wait_log(f"done-log {LONG}: results of 2 recipients noted")
+            self.only_the_rest_is_tried(w, qids)
+
+    @unittest.skipUnless(faults(program("qmgr")), "needs a build with fault hooks")
+    def test_killed_between_pieces_of_a_done_log(self):
+        for plan in ("qmgr:fdatasync:1:KILL", "qmgr:fdatasync:2:KILL", "qmgr:unlink:*/done/*:1:KILL"):
+            with self.subTest(plan):
+                report = Report(plan)
+                self.addCleanup(report.close)
+                with QueueWorld(self, env=report.env) as w:
+                    w.agent("local")
+                    qids = self.long_log(w)
+                    w.m.start()
+                    w.m.wait()
+                    self.assertTrue(report.fired())
+                    self.assertEqual(w.asked(qids[0]) + w.asked(qids[1]), [])
+                    w.restart("kill")
+                    self.only_the_rest_is_tried(w, qids)
+
+    @unittest.skipUnless(faults(program("qmgr")), "needs a build with fault hooks")
+    def test_marks_whose_sync_failed_do_not_count_as_noted(self):
+        """The marks are in the page cache, and every later look at them finds them: the log stays nevertheless."""
+        report = Report("qmgr:fdatasync:1+:EIO", once=False)
+        self.addCleanup(report.close)
+        with QueueWorld(self, env=report.env) as w:
+            w.agent("local")
+            qids = self.long_log(w)
+            w.m.start()
+            wait_for("three tries", lambda: sum("cannot take over the queue" in l for l in w.m.poll_log()) >= 3)
+            self.assertIn(LONG, self.done_logs(w))
+            del w.m.env["MERPATI_FAULT"]
+            w.restart("kill")
+            self.only_the_rest_is_tried(w, qids)
 
     def test_clean_stop_leaves_no_doubt(self):
         with QueueWorld(self) as w:

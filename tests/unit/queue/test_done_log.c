@@ -134,6 +134,54 @@ static void logs_in_the_spool(UNUSED void **state)
 	tmpdir_remove(dir);
 }
 
+struct piece {
+	uint64_t next;  /* the offset that must come */
+	size_t room;
+};
+
+static bool take(void *ctx, const struct done_record *r)
+{
+	struct piece *p = ctx;
+	if (p->room == 0)
+		return false;
+	assert_int_equal(r->offset, p->next);
+	p->next++;
+	p->room--;
+	return true;
+}
+
+/* 300,000 records, a torn one here and there: in pieces of any size every one comes once, in order. */
+static void a_log_of_any_length_in_pieces(UNUSED void **state)
+{
+	enum { RECORDS = 300000, BLOCK = 1000 };
+	static const size_t sizes[] = { 1777, 4096, RECORDS - 1, RECORDS, RECORDS + 1 };
+	char *dir = tmpdir_new(), path[4096];
+	static struct done_record block[BLOCK];
+	unsigned char raw[DONE_LOG_RECORD_MAX];
+	struct done_record r = record(7);
+	struct err e = ERR_INIT;
+	(void)done_record_encode(&r, raw);
+	snprintf(path, sizeof(path), "%s/log", dir);
+	int fd = open(path, O_CREAT | O_TRUNC | O_RDWR | O_APPEND, 0600);
+	for (size_t i = 0; i < RECORDS; i += BLOCK) {
+		for (size_t k = 0; k < BLOCK; k++)
+			block[k] = record(i + k);
+		assert_int_equal(done_log_append(fd, block, BLOCK, &e), 0);
+		assert_int_equal(write(fd, raw, 11 + i / BLOCK % 50), (ssize_t)(11 + i / BLOCK % 50));
+	}
+	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+		struct piece p = { .room = sizes[i] };
+		off_t at = 0;
+		int rc;
+		while ((rc = done_log_read_from(fd, &at, take, &p, &e)) == 0)
+			p.room = sizes[i];
+		assert_int_equal(rc, 1);
+		assert_int_equal(p.next, RECORDS);
+	}
+	close(fd);
+	tmpdir_remove(dir);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -141,6 +189,7 @@ int main(void)
 		cmocka_unit_test(long_text_is_cut_and_bad_ids_refused),
 		cmocka_unit_test(torn_records_are_skipped),
 		cmocka_unit_test(logs_in_the_spool),
+		cmocka_unit_test(a_log_of_any_length_in_pieces),
 	};
 	return cmocka_run_group_tests_name("done_log", tests, NULL, NULL);
 }
