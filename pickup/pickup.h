@@ -11,6 +11,7 @@
 #include "lib/map/matchlist.h"
 #include "lib/queue/drop_file.h"
 #include "lib/queue/queue_dir.h"
+#include "pickup/pickup_odd.h"
 
 struct fiber_event;
 struct ipc_pool;
@@ -28,6 +29,7 @@ struct pickup {
 	struct ipc_pool *cleanup;
 	struct fiber_event *wake;       /* look into maildrop/ now */
 	struct htab uids;               /* uid -> struct pickup_uid */
+	struct pickup_odd odd;          /* names in maildrop/ that the log has */
 };
 
 /* Submissions that a user has open. */

@@ -32,6 +32,7 @@ int pickup_pre_jail(struct server *s, struct err *e)
 			return -1;
 	}
 	htab_init(&p->uids, (struct hash_seed){ rand_u64(), rand_u64() });
+	pickup_odd_init(&p->odd, (struct hash_seed){ rand_u64(), rand_u64() });
 	if (queue_open(&p->queue, p->core.queue_directory, e) < 0)
 		return -1;
 	return queue_create_dirs(&p->queue, e);

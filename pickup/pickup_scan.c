@@ -112,12 +112,50 @@ static enum fate take_file(struct pickup *p, const char *id, int fd)
 	return take_drop(p, id, fd, &st);
 }
 
+/* What maildrop/NAME, which could not be taken, is; NULL: a file like any other, this is trouble of ours. */
+static const char *odd_kind(struct pickup *p, const char *name, int sys_errno)
+{
+	char path[300];
+	struct stat st;
+	(void)snprintf(path, sizeof(path), "%s/%s", queue_dir_name(QUEUE_DIR_MAILDROP), name);
+	if (sys_fstatat(p->queue.root, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return NULL;
+	if (S_ISDIR(st.st_mode))
+		return "a directory";
+	if (S_ISLNK(st.st_mode))
+		return "a symbolic link";
+	if (!S_ISREG(st.st_mode))
+		return "no regular file";
+	if (st.st_nlink > 1)
+		return "a file with more than one name";
+	if (!queue_id_valid(sv_z(name)))
+		return "a file whose name is no queue id of merpati";
+	return sys_errno == EACCES ? "a file that mail_owner may not read" : NULL;
+}
+
+/* Every name once, not at each scan. False: there is nothing odd about it. */
+static bool tell_odd(struct pickup *p, const char *name, int sys_errno)
+{
+	const char *kind = odd_kind(p, name, sys_errno);
+	if (kind && pickup_odd_note(&p->odd, sv_z(name)))
+		log_warn("maildrop/%s: %s: never taken, it stays; look at it, then move it away or remove it", name,
+			kind);
+	return kind != NULL;
+}
+
+static void odd_name(void *ctx, const char *name)
+{
+	(void)tell_odd(ctx, name, 0);
+}
+
 static void take_one(struct pickup *p, const char *id)
 {
 	struct sv name = sv_z(id);
 	struct err e = ERR_INIT;
 	int fd = -1;
 	int rc = queue_open_mail(&p->queue, QUEUE_DIR_MAILDROP, name, O_RDONLY, &fd, &e);
+	if (rc < 0 && tell_odd(p, id, e.sys_errno))
+		return;
 	if (rc == 1) {
 		enum fate fate = take_file(p, id, fd);
 		sys_close(fd);
@@ -139,12 +177,18 @@ void pickup_scan(void *arg)
 		struct err e = ERR_INIT;
 		fiber_event_clear(p->wake);
 		queue_scan_start(&scan, &p->queue, QUEUE_DIR_MAILDROP);
+		scan.odd_name = odd_name;
+		scan.odd_ctx = p;
 		int rc;
 		while ((rc = queue_scan_next(&scan, id, &e)) == 1 && !server_is_stopping(p->server))
 			take_one(p, id);
 		queue_scan_end(&scan);
 		if (rc < 0)
 			log_warn("maildrop: %s", e.text);
+		size_t more = pickup_odd_end(&p->odd, rc == 0);
+		if (more > 0)
+			log_warn("maildrop/ holds %zu more names like the %d before, which are not listed", more,
+				PICKUP_ODD_MAX);
 		if (fiber_event_wait(p->wake, fiber_deadline(SCAN_MS)) < 0)
 			return;
 	}

@@ -296,7 +296,10 @@ int queue_scan_next(struct queue_scan *s, char id[QUEUE_ID_MAX + 1], struct err 
 		struct sv name = sv_z(d->d_name);
 		if (queue_id_valid(name) && sv_copyz(name, id, QUEUE_ID_MAX + 1) == 0)
 			return 1;
-		if (d->d_name[0] != '.')
-			s->odd++;
+		if (d->d_name[0] == '.')
+			continue;
+		s->odd++;
+		if (s->odd_name)
+			s->odd_name(s->odd_ctx, d->d_name);
 	}
 }

@@ -88,7 +88,8 @@ MUST_USE int queue_sync_dir(int fd, enum queue_name n, struct sv id, struct err 
 
 /*
  * Walk a queue: one directory open at a time, no list in memory, any order. Mails that come or go
- * meanwhile may be seen or not. Names that are no ids are skipped; .odd counts them.
+ * meanwhile may be seen or not. Names that are no ids are skipped; .odd counts them, and .odd_name, when the
+ * caller sets it, is given each of them. Names that start with a dot are nobody's.
  */
 struct queue_scan {
 	struct queue *q;
@@ -96,6 +97,8 @@ struct queue_scan {
 	enum queue_name name;
 	unsigned next_hash;
 	unsigned odd;
+	void (*odd_name)(void *ctx, const char *name);
+	void *odd_ctx;
 };
 
 void queue_scan_start(struct queue_scan *s, struct queue *q, enum queue_name n);

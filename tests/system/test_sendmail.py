@@ -115,6 +115,48 @@ class Sendmail(unittest.TestCase):
         self.assertEqual([os.path.basename(p) for p in self.m.queue("corrupt")], ["4Pt2mN2VXxznjllD"])
         self.assertTrue(os.path.islink(os.path.join(drop, "4Pt2mN2VXxznjllB")))
 
+    def test_maildrop_odd_names_are_told_once(self):
+        drop = os.path.join(self.m.spool, "maildrop")
+        self.start()
+        st = os.stat(drop)
+        kinds = {"core": "a file whose name is no queue id of merpati", "4Pt2mN2VXxznjllA": "a directory",
+                 "4Pt2mN2VXxznjllB": "a symbolic link", "4Pt2mN2VXxznjllC": "no regular file", "sub": "a directory",
+                 "4Pt2mN2VXxznjllE": "a file with more than one name", "a b\n\x1b[2J": "a file whose name is no queue id"}
+        for name, kind in kinds.items():
+            path = os.path.join(drop, name)
+            if "directory" in kind:
+                os.mkdir(path)
+            elif "link" in kind:
+                os.symlink("/etc/passwd", path)
+            elif "regular" in kind:
+                os.mkfifo(path)
+            elif "more than one" in kind:
+                os.link(os.path.join(drop, "core"), path)
+                kinds["core"] = kind
+            else:
+                open(path, "w").close()
+                os.chown(path, st.st_uid, st.st_gid)
+        def scan():     # a mail of postdrop wakes pickup; the scan that takes the next one began after the first was over
+            for _ in range(3):
+                self.m.run("postdrop", input=record)
+                self.m.wait("the mail is taken", lambda: set(os.listdir(drop)) <= set(kinds))
+        with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "fuzz", "corpus", "drop_file",
+                               "small"), "rb") as f:
+            record = f.read()
+        lines = lambda: [l for l in self.m.log().splitlines() if "never taken" in l]
+        scan()
+        self.assertEqual(len(lines()), len(kinds), lines())
+        for name, kind in kinds.items():
+            shown = name.replace("\n", "?").replace("\x1b", "?")
+            self.assertEqual(len([l for l in lines() if f"maildrop/{shown}: {kind}" in l]), 1, (name, lines()))
+        os.rmdir(os.path.join(drop, "sub"))
+        scan()
+        os.mkdir(os.path.join(drop, "sub"))
+        scan()
+        self.assertEqual(len(lines()), len(kinds) + 1)
+        self.assertEqual(len([l for l in lines() if "maildrop/sub: " in l]), 2)
+        self.assertEqual(set(os.listdir(drop)), set(kinds))
+
     def test_smtp_on_stdin(self):
         self.start()
         r = self.sendmail("-bs", text=b"EHLO x\r\nMAIL FROM:<bert@%b>\r\nRCPT TO:<anna@%b>\r\nDATA\r\nSubject: bs\r\n"

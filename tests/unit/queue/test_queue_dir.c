@@ -88,6 +88,11 @@ static void odd_files_are_not_opened(UNUSED void **state)
 	tmpdir_remove(dir);
 }
 
+static void keep_name(void *ctx, const char *name)
+{
+	snprintf(ctx, 100, "%s", name);
+}
+
 static void scan_skips_what_is_no_mail(UNUSED void **state)
 {
 	char *dir = tmpdir_new();
@@ -101,10 +106,14 @@ static void scan_skips_what_is_no_mail(UNUSED void **state)
 	touch(dir, "deferred/F/4Pt2mN2VXxznjllB");
 	touch(dir, "deferred/3/.hidden");
 	queue_scan_start(&s, &q, QUEUE_DIR_DEFERRED);
+	char odd[100] = "";
+	s.odd_name = keep_name;
+	s.odd_ctx = odd;
 	assert_int_equal(queue_scan_next(&s, id, &e), 1);
 	assert_string_equal(id, "4Pt2mN2VXxznjllB");
 	assert_int_equal(queue_scan_next(&s, id, &e), 0);
 	assert_int_equal(s.odd, 1);
+	assert_string_equal(odd, "core");
 	queue_scan_end(&s);
 	queue_close(&q);
 	tmpdir_remove(dir);
