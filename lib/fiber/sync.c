@@ -19,6 +19,13 @@ struct fiber_chan {
 	void *items[];
 };
 
+/* Waits end before they begin for who was cancelled, unless he is shielded. */
+static bool must_unwind(void)
+{
+	const struct fiber *f = fiber_self();
+	return f && f->cancelled && !f->shielded;
+}
+
 struct fiber_event *fiber_event_new(void)
 {
 	struct fiber_event *ev = mem_alloc(sizeof(*ev));
@@ -47,7 +54,7 @@ void fiber_event_clear(struct fiber_event *ev)
 
 int fiber_event_wait(struct fiber_event *ev, int64_t deadline)
 {
-	if (fiber_cancelled())
+	if (must_unwind())
 		return -1;
 	return ev->set ? 1 : loop_park(&ev->waiters, deadline);
 }
@@ -71,7 +78,7 @@ void fiber_sem_free(struct fiber_sem *s)
 /* A unit given while somebody waits is handed over, first come first served: nobody can overtake. */
 int fiber_sem_take(struct fiber_sem *s, int64_t deadline)
 {
-	if (fiber_cancelled())
+	if (must_unwind())
 		return -1;
 	if (s->count > 0) {
 		s->count--;
@@ -114,7 +121,7 @@ void fiber_chan_close(struct fiber_chan *c)
 
 int fiber_chan_send(struct fiber_chan *c, void *item, int64_t deadline)
 {
-	if (fiber_cancelled())
+	if (must_unwind())
 		return -1;
 	/* woken does not mean that the place is still free: whoever ran before may have taken it */
 	while (!c->closed && c->count == c->capacity) {
@@ -131,7 +138,7 @@ int fiber_chan_send(struct fiber_chan *c, void *item, int64_t deadline)
 
 int fiber_chan_recv(struct fiber_chan *c, void **item, int64_t deadline)
 {
-	if (fiber_cancelled())
+	if (must_unwind())
 		return -1;
 	while (c->count == 0) {
 		if (c->closed)

@@ -358,6 +358,54 @@ static void abandon_main(void *arg)
 	fiber_stop(7);
 }
 
+/* A shielded fiber sees its cancel in no wait; when the shield is gone, in each. */
+static struct fiber_event *happened;
+static struct fiber_sem *places;
+static struct fiber_chan *box;
+
+static void shielded(void *arg)
+{
+	void *item;
+	(void)arg;
+	bool before = fiber_shield(true);
+	note(fiber_sleep(1) == 1 && fiber_cancelled() ? "cancelled" : "?");
+	noted(fiber_event_wait(happened, fiber_deadline(5000)));
+	noted(fiber_sem_take(places, fiber_deadline(5000)));
+	noted(fiber_chan_send(box, A, fiber_deadline(5000)));
+	noted(fiber_chan_recv(box, &item, fiber_deadline(5000)));
+	fiber_shield(before);
+	noted(fiber_event_wait(happened, fiber_deadline(5000)));
+	noted(fiber_sem_take(places, fiber_deadline(5000)));
+	noted(fiber_chan_send(box, A, fiber_deadline(5000)));
+}
+
+static void shield_main(void *arg)
+{
+	(void)arg;
+	happened = fiber_event_new();
+	places = fiber_sem_new(2);
+	box = fiber_chan_new(2);
+	struct fiber *f = fiber_spawn("shielded", 0, shielded, NULL);
+	fiber_hold(f);
+	fiber_yield(); /* it sleeps */
+	fiber_cancel(f);
+	fiber_sleep(20);
+	fiber_event_set(happened);
+	noted(fiber_join(f, fiber_deadline(5000)));
+	fiber_release(f);
+	fiber_event_free(happened);
+	fiber_sem_free(places);
+	fiber_chan_free(box);
+	fiber_stop(7);
+}
+
+static void test_shield(void **state)
+{
+	(void)state;
+	run(shield_main, NULL);
+	assert_string_equal(trace, "cancelled 1 1 1 1 -1 -1 -1 1 ");
+}
+
 /* What still waits when the loop ends is cancelled and runs to its end. */
 static void test_stop_unwinds(void **state)
 {
@@ -373,7 +421,7 @@ int main(void)
 		cmocka_unit_test(test_wait_fd), cmocka_unit_test(test_wait_without_loop),
 		cmocka_unit_test(test_sync), cmocka_unit_test(test_offload),
 		cmocka_unit_test(test_many), cmocka_unit_test(test_idle_stack),
-		cmocka_unit_test(test_signal), cmocka_unit_test(test_stop_unwinds),
+		cmocka_unit_test(test_signal), cmocka_unit_test(test_shield), cmocka_unit_test(test_stop_unwinds),
 	};
 	log_init("merpati/test");
 	return cmocka_run_group_tests(tests, NULL, NULL);
