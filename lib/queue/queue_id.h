@@ -8,6 +8,9 @@
  * Standards: internal; looks like Postfix's long form, so that log readers take it.
  *
  * seconds (6 digits, base 52), microseconds (4 digits, base 52), 'z', 7 random digits in base 51 (no z).
+ * The last digit is chosen so that ids of one quarter of a second have one sub-directory: mails that are
+ * committed together need one fsync of a directory then.
+ *
  * Not an inode: an id never comes back, also when a file system gives the same inode again.
  */
 #ifndef QUEUE_QUEUE_ID_H
