@@ -1,10 +1,11 @@
 /*
- * The writer. Order of a commit, in one offload job (doc/queue.md argues each step):
+ * The writer. Commits that come while a batch is at work form the next one, which is one offload job. Order
+ * (doc/queue.md argues each step), each step for all of a batch before the next:
  *
  *   1  create incoming/h/ID exclusively, mode 0600; flock(LOCK_EX)     unless streaming did so
  *   2  write what is missing: content, envelope, header last (a small mail: one write of everything)
  *   3  fsync the file
- *   4  fsync the directory, shared with commits that wait for the same
+ *   4  fsync the directories, each once, shared with other batches that wait for the same
  *   5  close, which releases the lock
  *
  * An error at any step: unlink, close. A crash before the header is on disk leaves a file that everybody
@@ -25,6 +26,9 @@
 enum {
 	ONE_WRITE_MAX = 256 * 1024,          /* content and envelope up to here are joined for one write */
 	WRITER_ENVELOPE_MAX = 64 * 1024 * 1024,
+	BATCH_MAX = 64,                      /* commits: the first one waits for the last one's fsync */
+	TURNS_MAX = 16,                      /* batches at work; the pool of threads should not be smaller */
+	TURN_US = 500,                       /* of an fsync, that make another turn */
 };
 
 void queue_writer_init(struct queue_writer *w, struct queue *q, int64_t arrival_us)
@@ -98,14 +102,23 @@ static void dirsync_round(struct queue_dirsync *d)
 	pthread_cond_broadcast(&d->changed);
 }
 
-static int dirsync(struct queue_writer *w, struct err *e)
+/* Take a ticket: one round answers all that were taken before it. */
+static uint64_t dirsync_ask(struct queue_writer *w)
+{
+	struct queue_dirsync *d = &w->q->incoming[num_hex(queue_id_hash(sv_z(w->h.id))) & (QUEUE_HASH_DIRS - 1)];
+	pthread_mutex_lock(&d->lock);
+	uint64_t ticket = ++d->asked;
+	pthread_mutex_unlock(&d->lock);
+	return ticket;
+}
+
+static int dirsync_wait(struct queue_writer *w, uint64_t ticket, struct err *e)
 {
 	char path[QUEUE_PATH_MAX];
 	struct queue_dirsync *d = dirsync_of(w, path, e);
 	if (!d)
 		return -1;
 	pthread_mutex_lock(&d->lock);
-	uint64_t ticket = ++d->asked;
 	while (d->done < ticket && d->failures == w->failures) {
 		if (d->running)
 			pthread_cond_wait(&d->changed, &d->lock);
@@ -123,6 +136,16 @@ struct job {
 	struct queue_writer *w;
 	struct err *e;
 	int rc;
+	uint64_t ticket;  /* of its directory's fsync */
+	struct job *next; /* of the same batch */
+};
+
+/* Commits that are made durable together; lies on the stack of the fiber that began it. */
+struct commit_batch {
+	struct job *first, **last;
+	unsigned count;
+	int64_t sync_us; /* that the fsyncs of its files took */
+	struct fiber_event *done;
 };
 
 static int create_file(struct queue_writer *w, struct err *e)
@@ -197,23 +220,50 @@ static int write_rest(struct queue_writer *w, struct err *e)
 	return 0;
 }
 
-static void commit_job(void *rec)
+/* Files on their way to the disk before anybody waits for one. */
+static void write_file(struct job *j, bool start)
 {
-	struct job *j = rec;
 	struct queue_writer *w = j->w;
 	j->rc = w->fd < 0 ? create_file(w, j->e) : 0;
 	if (j->rc == 0)
 		j->rc = write_rest(w, j->e);
-	if (j->rc == 0 && sys_fsync(w->fd) < 0)
-		j->rc = err_sys(j->e, errno, "fsync queue file %s", w->h.id);
-	if (j->rc == 0)
-		j->rc = dirsync(w, j->e);
+	if (j->rc == 0 && start)
+		sys_writeout_start(w->fd);
+}
+
+static void sync_file(struct job *j)
+{
+	if (j->rc == 0 && sys_fsync(j->w->fd) < 0)
+		j->rc = err_sys(j->e, errno, "fsync queue file %s", j->w->h.id);
+}
+
+static void end_file(struct job *j)
+{
 	if (j->rc < 0) {
-		remove_file(w);
+		remove_file(j->w);
 		return;
 	}
-	sys_close(w->fd);
-	w->fd = -1;
+	sys_close(j->w->fd);
+	j->w->fd = -1;
+}
+
+static void batch_job(void *rec)
+{
+	struct commit_batch *b = rec;
+	for (struct job *j = b->first; j; j = j->next)
+		write_file(j, b->count > 1);
+	int64_t before = clock_cost_us();
+	for (struct job *j = b->first; j; j = j->next)
+		sync_file(j);
+	b->sync_us = clock_cost_us() - before;
+	for (struct job *j = b->first; j; j = j->next)
+		if (j->rc == 0)
+			j->ticket = dirsync_ask(j->w);
+	for (struct job *j = b->first; j; j = j->next)
+		if (j->rc == 0)
+			j->rc = dirsync_wait(j->w, j->ticket, j->e);
+	for (struct job *j = b->first; j; j = j->next)
+		end_file(j);
 }
 
 static int run(struct queue_writer *w, void (*fn)(void *), struct err *e)
@@ -227,6 +277,74 @@ static int run(struct queue_writer *w, void (*fn)(void *), struct err *e)
 }
 
 /* --- on the fiber -------------------------------------------------------------------------------------- */
+
+static void join(struct commit_batch *b, struct job *j)
+{
+	*b->last = j;
+	b->last = &j->next;
+	b->count++;
+}
+
+/*
+ * Give the turn of B on. One fsync is a wait for a flush of the device's cache, and flushes that threads ask for
+ * at once are one: the longer it takes, the more batches go side by side. Where it is short, one batch at a
+ * time saves wake-ups and fsyncs of directories. The number of turns moves by one a batch.
+ */
+static void end_turn(struct queue *q, const struct commit_batch *b)
+{
+	int64_t want = 1 + b->sync_us / b->count / TURN_US;
+	if (want < q->nturns) {
+		q->nturns--;
+		return;
+	}
+	fiber_sem_give(q->turns);
+	if (want > q->nturns && q->nturns < TURNS_MAX) {
+		q->nturns++;
+		fiber_sem_give(q->turns);
+	}
+}
+
+/* Begin a batch with J and see it through. Others join until its turn comes, and while this fiber lets those
+ * run that are ready now. */
+static void lead(struct queue *q, struct job *j)
+{
+	struct commit_batch b = { .last = &b.first, .done = fiber_event_new() };
+	if (!q->turns) {
+		q->nturns = 1;
+		q->turns = fiber_sem_new(q->nturns);
+	}
+	join(&b, j);
+	q->forming = &b;
+	(void)fiber_sem_take(q->turns, FIBER_FOREVER);
+	(void)fiber_yield();
+	if (q->forming == &b)
+		q->forming = NULL;
+	fiber_offload(FIBER_POOL_DURABLE, batch_job, &b);
+	end_turn(q, &b);
+	fiber_event_set(b.done);
+	fiber_event_free(b.done);
+}
+
+static int commit_together(struct queue_writer *w, struct err *e)
+{
+	struct err own = ERR_INIT;
+	struct queue *q = w->q;
+	struct job j = { .w = w, .e = e ? e : &own };
+	bool before = fiber_shield(true); /* the thread works on this stack */
+	if (q->forming && q->forming->count < BATCH_MAX) {
+		join(q->forming, &j);
+		(void)fiber_event_wait(q->forming->done, FIBER_FOREVER);
+	} else if (fiber_self()) {
+		lead(q, &j);
+	} else {
+		struct commit_batch alone = { .first = &j, .count = 1 };
+		batch_job(&alone);
+	}
+	fiber_shield(before);
+	if (j.rc < 0)
+		w->failed = true;
+	return j.rc;
+}
 
 void queue_writer_fini(struct queue_writer *w)
 {
@@ -346,7 +464,7 @@ int queue_commit(struct queue_writer *w, struct err *e)
 	if (queue_end_encode(&w->h, &w->envelope) < 0)
 		return too_large(w, e);
 	w->h.envelope_size = w->envelope.len;
-	if (run(w, commit_job, e) < 0)
+	if (commit_together(w, e) < 0)
 		return -1;
 	w->committed = true;
 	return 0;

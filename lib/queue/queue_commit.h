@@ -8,8 +8,9 @@
  *            kill -9 of every process and a power cut. When it has returned -1 the mail is gone; should
  *            its removal fail too, the worst is that it is delivered although it was refused.
  *
- * Content up to QUEUE_SMALL octets stays in memory: the whole mail is then one create, one write, one
- * fsync and one (shared) directory fsync in one offload. Larger content goes to the file as it comes.
+ * Content up to QUEUE_SMALL octets stays in memory: the whole mail is then one create, one write and one
+ * fsync. Commits that wait are made durable together: one offload, one fsync of a directory. Larger content
+ * goes to the file as it comes.
  */
 #ifndef QUEUE_QUEUE_COMMIT_H
 #define QUEUE_QUEUE_COMMIT_H

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include "lib/fiber/fiber.h"
 #include "lib/sys/sys.h"
 
 static const struct {
@@ -27,6 +28,8 @@ int queue_open(struct queue *q, const char *spool, struct err *e)
 	q->root = sys_open(spool, O_RDONLY | O_DIRECTORY, 0);
 	if (q->root < 0)
 		return err_sys(e, errno, "open queue directory %s", spool);
+	q->forming = NULL;
+	q->turns = NULL;
 	for (size_t i = 0; i < QUEUE_HASH_DIRS; i++) {
 		struct queue_dirsync *d = &q->incoming[i];
 		memset(d, 0, sizeof(*d));
@@ -46,6 +49,8 @@ void queue_close(struct queue *q)
 		pthread_cond_destroy(&d->changed);
 		pthread_mutex_destroy(&d->lock);
 	}
+	fiber_sem_free(q->turns);
+	q->turns = NULL;
 	sys_close(q->root);
 	q->root = -1;
 }

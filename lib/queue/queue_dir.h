@@ -53,9 +53,15 @@ struct queue_dirsync {
 	int fd;            /* -1 until the first entry is about to be made */
 };
 
+struct commit_batch;  /* lib/queue/queue_commit.c */
+struct fiber_sem;
+
 struct queue {
 	int root;             /* the spool */
 	struct queue_dirsync incoming[QUEUE_HASH_DIRS];
+	struct commit_batch *forming; /* takes commits until its turn comes */
+	struct fiber_sem *turns;      /* for batches to be at work; NULL before the first */
+	unsigned nturns;              /* how many there are, taken or not */
 };
 
 /* SPOOL is queue_directory. The directories below need not exist yet. 0 or -1. */

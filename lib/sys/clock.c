@@ -77,6 +77,13 @@ int64_t clock_real_ms(int64_t scaled_ms)
 
 #endif
 
+int64_t clock_cost_us(void)
+{
+	struct timespec ts;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
 int64_t clock_wall_s(void)
 {
 	return (int64_t)clock_wall().tv_sec;

@@ -12,6 +12,8 @@
 
 /* Monotonic milliseconds: for deadlines and durations. */
 int64_t clock_mono_ms(void);
+/* Real microseconds, not scaled: for measuring what a call costs. */
+int64_t clock_cost_us(void);
 /* Wall clock: for dates in mail and logs. */
 int64_t clock_wall_s(void);
 struct timespec clock_wall(void);

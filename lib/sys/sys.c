@@ -72,6 +72,13 @@ int sys_fsync_(struct fault_site *s, int fd)
 	return RETRY(fsync(fd));
 }
 
+void sys_writeout_start(int fd)
+{
+	int saved = errno;
+	(void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+	errno = saved;
+}
+
 int sys_fdatasync_(struct fault_site *s, int fd)
 {
 	HOOK(s, -1, NULL, fd)

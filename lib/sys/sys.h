@@ -96,6 +96,8 @@ int sys_write_all_(struct fault_site *s, int fd, const void *p, size_t n);
 int sys_pwrite_all_(struct fault_site *s, int fd, const void *p, size_t n, off_t off);
 int sys_pread_all_(struct fault_site *s, int fd, void *p, size_t n, off_t off);
 
+/* Not hooked, a hint: begin to write out what FD has dirty; the fsync that follows waits and tells errors. */
+void sys_writeout_start(int fd);
 /* Not hooked: close never reports what fsync would; keeps errno; -1 is ignored. */
 void sys_close(int fd);
 

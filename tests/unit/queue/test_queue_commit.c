@@ -17,6 +17,7 @@ struct plan {
 	size_t rcpts;
 	bool no_final_lf;
 	bool abort;
+	int64_t arrival_us;
 	/* results */
 	int rc;
 	char id[QUEUE_ID_MAX + 1];
@@ -48,7 +49,7 @@ static int write_mail(struct queue *q, struct plan *p)
 	int rc = 0;
 	memset(line, 'x', sizeof(line));
 	line[79] = '\n';
-	queue_writer_init(&w, q, 0);
+	queue_writer_init(&w, q, p->arrival_us);
 	memcpy(p->id, w.h.id, sizeof(p->id));
 	rc = queue_writer_put(&w, SV("Subject: t\n\n"), &p->e);
 	for (size_t i = 0; i < p->lines && rc == 0; i++)
@@ -186,6 +187,40 @@ static void two_hundred_at_once(UNUSED void **state)
 	tmpdir_remove(dir);
 }
 
+/* Of commits that are made durable together each has its own result. */
+static void one_bad_directory_fails_its_own_mails(UNUSED void **state)
+{
+	char *dir = tmpdir_new(), path[400];
+	struct run r;
+	struct err e = ERR_INIT;
+	struct plan plans[150];
+	size_t failed = 0;
+	assert_int_equal(queue_open(&r.q, dir, &e), 0);
+	assert_int_equal(queue_create_dirs(&r.q, &e), 0);
+	snprintf(path, sizeof(path), "%s/incoming/7", dir);
+	assert_int_equal(rmdir(path), 0);
+	for (size_t i = 0; i < ARRAY_LEN(plans); i++) /* a quarter of a second has one directory */
+		plans[i] = (struct plan){ .lines = i % 3, .rcpts = 1,
+			.arrival_us = 1795420800000000 + (int64_t)(i % 48) * 250000 };
+	r.plans = plans;
+	r.n = r.left = ARRAY_LEN(plans);
+	assert_int_equal(fiber_main(start_all, &r), 0);
+	for (size_t i = 0; i < ARRAY_LEN(plans); i++) {
+		bool bad = queue_id_hash(sv_z(plans[i].id)) == '7';
+		failed += bad;
+		assert_int_equal(plans[i].rc, bad ? -1 : 0);
+		if (bad)
+			assert_non_null(strstr(plans[i].e.text, "incoming/7"));
+		else
+			check_mail(&r.q, &plans[i]);
+	}
+	assert_in_range(failed, 6, 12);
+	assert_int_equal(mkdir(path, 0700), 0);
+	assert_int_equal(count_files(&r.q, QUEUE_DIR_INCOMING), ARRAY_LEN(plans) - failed);
+	queue_close(&r.q);
+	tmpdir_remove(dir);
+}
+
 static void a_missing_directory_is_temporary(UNUSED void **state)
 {
 	char *dir = tmpdir_new();
@@ -221,8 +256,9 @@ static int begin_large(struct shared *s, size_t i, char h)
 {
 	struct queue_writer *w = &s->w[i];
 	static const char block[QUEUE_SMALL];
-	for (int64_t us = 1700000000000000;; us++) {
-		queue_writer_init(w, &s->q, us + (int64_t)i * 1000000);
+	/* each quarter of a second has its directory */
+	for (int64_t us = 1700000000000000;; us += 250000) {
+		queue_writer_init(w, &s->q, us + (int64_t)i * 4000000);
 		if (h == 0 || queue_id_hash(sv_z(w->h.id)) == h)
 			break;
 		queue_writer_fini(w);
@@ -318,6 +354,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(commits_small_large_and_none),
 		cmocka_unit_test(two_hundred_at_once),
+		cmocka_unit_test(one_bad_directory_fails_its_own_mails),
 		cmocka_unit_test(a_missing_directory_is_temporary),
 #ifdef MERPATI_FAULTS
 		cmocka_unit_test(a_failed_fsync_fails_all_that_are_older),
