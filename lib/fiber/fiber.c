@@ -12,7 +12,7 @@
 #define SLOW_NS        (5 * 1000000LL) /* nobody computes longer at a stretch */
 #define BLOCKED_NS     (100 * 1000000LL) /* or blocks so long: less is a busy disk or machine */
 #define SLOW_REPORT_NS (10 * 1000000000LL)
-#define MEASURED_SWITCHES 10000
+#define MEASURED_TURNS 10000
 #define IDLE_MS        1000  /* after that a stack is trimmed */
 #define LOG_AGAIN_MS   5     /* postlogd was busy: log lines wait so long */
 #define ROUNDS_MAX     16    /* of woken fibers before the kernel is asked for news again */
@@ -248,20 +248,27 @@ int fiber_join(struct fiber *f, int64_t deadline)
 
 /*
  * Somebody ran too long by the clock on the wall: he computed, or blocked in a system call, or the machine
- * was busy. To know which costs a system call a switch, so it is measured for a while only, and only after
- * a first suspicion: what happens once is not reported, what happens again is.
+ * was busy. To know which costs a system call, so it is measured for a while only, and only after a first
+ * suspicion: what happens once is not reported, what happens again is. It is measured once for all fibers of a
+ * turn; those that ran before the suspect cannot have used more than the time that they took.
  */
 static void suspect(struct loop *l, const struct fiber *f, int64_t took)
 {
 	struct watch *w = &l->watch;
 	if (!w->measuring) {
-		w->measuring = MEASURED_SWITCHES;
+		w->measuring = MEASURED_TURNS;
+		w->before_ns = 0;
 		return;
 	}
+	if (!w->before_ns)
+		return;
 	struct rusage u;
 	getrusage(RUSAGE_THREAD, &u);
-	int64_t cpu = cpu_ns(&u) - cpu_ns(&w->before);
+	int64_t others = l->now_ns - took - w->before_ns;
+	int64_t cpu = cpu_ns(&u) - cpu_ns(&w->before) - others;
 	long blocked = u.ru_nvcsw - w->before.ru_nvcsw;
+	w->before = u;
+	w->before_ns = l->now_ns;
 	if (cpu < SLOW_NS && (blocked == 0 || took < BLOCKED_NS))
 		return;
 	if (l->now_ns < w->next_report_ns) {
@@ -269,7 +276,7 @@ static void suspect(struct loop *l, const struct fiber *f, int64_t took)
 		return;
 	}
 	log_info("watchdog: fiber=%s, ran_ms=%lld, cpu_ms=%lld, blocked=%ld, others_since_last_report=%u",
-		f->name, (long long)(took / 1000000), (long long)(cpu / 1000000), blocked, w->more);
+		f->name, (long long)(took / 1000000), (long long)((cpu > 0 ? cpu : 0) / 1000000), blocked, w->more);
 	w->next_report_ns = l->now_ns + SLOW_REPORT_NS;
 	w->more = 0;
 }
@@ -280,6 +287,7 @@ static void watch_begin(struct loop *l)
 		return;
 	l->watch.measuring--;
 	getrusage(RUSAGE_THREAD, &l->watch.before);
+	l->watch.before_ns = l->now_ns;
 }
 
 static void watch_end(struct loop *l, const struct fiber *f, int64_t took)
@@ -307,7 +315,6 @@ static void watch_end(struct loop *l, const struct fiber *f, int64_t took)
 static void resume(struct loop *l, struct fiber *f)
 {
 	int64_t before = l->now_ns;
-	watch_begin(l);
 	f->state = FIBER_RUNNING;
 	l->self = f;
 	context_switch(&l->main, &f->ctx, 0);
@@ -321,6 +328,7 @@ static void resume(struct loop *l, struct fiber *f)
 static void run_ready(struct loop *l)
 {
 	l->now_ns = real_ns();
+	watch_begin(l);
 	for (unsigned round = 0; round < ROUNDS_MAX && !list_empty(&l->ready); round++) {
 		for (size_t n = l->ready.count; n > 0 && !l->stop; n--)
 			resume(l, CONTAINER_OF(list_pop(&l->ready), struct fiber, link));

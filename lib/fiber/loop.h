@@ -60,8 +60,9 @@ struct signal_slot {
 
 /* Who runs too long (fiber.c). */
 struct watch {
-	unsigned measuring; /* switches that are still measured */
+	unsigned measuring; /* turns that are still measured */
 	struct rusage before;
+	int64_t before_ns;  /* when that was taken; 0: not yet */
 	int64_t next_report_ns;
 	unsigned more;
 };
