@@ -24,6 +24,7 @@ struct bounce {
 	struct params_core core;
 	struct params_bounce p;
 	long queue_lifetime; /* maximal_queue_lifetime: Will-Retry-Until */
+	struct bouncecf templates; /* their texts expanded */
 	struct queue q;
 	struct ipc_pool *cleanup;
 };

@@ -100,6 +100,7 @@ static int make_report(struct flush *f, struct sv to, enum report_kind kind, str
 	hex_encode(&boundary, sv_n((const char *)random, sizeof(random)));
 	int64_t now = clock_wall_s();
 	const struct report r = { .kind = kind,
+		.template = &f->b->templates.t[report_template(kind)],
 		.to = to,
 		.sender = m->sender,
 		.queue_id = m->queue_id,
@@ -154,6 +155,7 @@ static int submit(struct flush *f, struct sv from, struct sv to, enum report_kin
 			                                    "sender non-delivery notification",
 			[REPORT_DELAY] = "sender delay notification",
 			[REPORT_SUCCESS] = "sender delivery status notification",
+			[REPORT_VERIFY] = "sender delivery status notification",
 			[REPORT_POSTMASTER] = "postmaster non-delivery notification",
 			[REPORT_POSTMASTER_DELAY] = "postmaster delay notification" };
 		if (res.status == CLEANUP_COMMITTED) {
@@ -269,6 +271,8 @@ int bounce_flush(struct bounce *b, const struct msg_bounce_flush *m, int queue_f
 		f.kind = REPORT_DELAY, f.log = QUEUE_DIR_DEFER;
 	else if (sv_eqz(m->kind, "trace"))
 		f.kind = REPORT_SUCCESS, f.log = QUEUE_DIR_TRACE;
+	else if (sv_eqz(m->kind, "verify"))
+		f.kind = REPORT_VERIFY, f.log = QUEUE_DIR_TRACE;
 	else
 		return err_set(
 		        e, ERR_TEMP, "unknown kind of notification \"%.*s\"", SV_ARG(m->kind));

@@ -9,16 +9,22 @@
 #define LINE_WIDTH 76
 #define VALUE_MAX  3000
 
-const char *report_subject(enum report_kind kind)
+enum bouncecf_kind report_template(enum report_kind kind)
 {
 	switch (kind) {
-	case REPORT_DELAY: return "Your mail is delayed";
-	case REPORT_SUCCESS: return "Delivery report of your mail";
-	case REPORT_POSTMASTER_DELAY: return "Postmaster notice: delayed mail";
-	case REPORT_POSTMASTER: return "Postmaster notice: undeliverable mail";
-	case REPORT_FAILURE: break;
+	case REPORT_DELAY:
+	case REPORT_POSTMASTER_DELAY: return BOUNCECF_DELAY;
+	case REPORT_SUCCESS: return BOUNCECF_SUCCESS;
+	case REPORT_VERIFY: return BOUNCECF_VERIFY;
+	case REPORT_FAILURE:
+	case REPORT_POSTMASTER: break;
 	}
-	return "Your mail could not be delivered";
+	return BOUNCECF_FAILURE;
+}
+
+static bool for_postmaster(const struct report *r)
+{
+	return r->kind == REPORT_POSTMASTER || r->kind == REPORT_POSTMASTER_DELAY;
 }
 
 /* Append S as text of one line that may stand anywhere in the report. */
@@ -112,86 +118,87 @@ static bool needs_8bit(struct sv s)
 
 static void put_header(const struct report *r, struct buf *out)
 {
+	const struct bouncecf_template *t = r->template;
 	struct buf v;
 	buf_init(&v, 4 * VALUE_MAX);
 	put_date_field(r, out, "Date", r->now_s);
-	buf_puts(&v, "MAILER-DAEMON@");
-	clean(r, &v, r->myorigin);
-	buf_puts(&v, " (Mail Delivery System)");
-	header_put(out, SV("From"), buf_sv(&v), 900);
-	buf_reset(&v);
+	header_put(out, SV("From"), t->from, 900); /* completed by cleanup where it has no domain */
 	put_address(r, &v, r->to);
 	header_put(out, SV("To"), buf_sv(&v), 900);
-	buf_printf(out, "Subject: %s\n", report_subject(r->kind));
+	header_put(out, SV("Subject"), for_postmaster(r) ? t->postmaster_subject : t->subject, 900);
 	buf_puts(out, "Auto-Submitted: auto-replied\n");
 	buf_puts(out, "MIME-Version: 1.0\n");
 	buf_puts(out, "Content-Type: multipart/report; report-type=");
 	buf_puts(out, r->smtputf8 ? "global-delivery-status" : "delivery-status");
 	buf_printf(out, ";\n\tboundary=\"%.*s\"\n", SV_ARG(r->boundary));
-	if (r->smtputf8 || needs_8bit(r->original))
+	if (r->smtputf8 || needs_8bit(r->original) || needs_8bit(t->text))
 		buf_puts(out, "Content-Transfer-Encoding: 8bit\n");
 	buf_puts(out, "\nThis is a report in MIME format.\n");
 	buf_free(&v);
 }
 
-static const char *explanation(enum report_kind kind)
+/* A copy for the postmaster holds no template's text: that speaks to the sender. */
+static void put_explanation(const struct report *r, struct buf *out)
 {
-	switch (kind) {
-	case REPORT_DELAY:
-		return "Your mail has not been delivered yet to the recipients listed below. You "
-		       "need not do "
-		       "anything: delivery will be tried again.";
-	case REPORT_SUCCESS:
-		return "As you asked, here is what became of your mail at this server. A recipient "
-		       "that was "
-		       "\"relayed\" or \"expanded\" may get it, or not, from the next server.";
-	case REPORT_POSTMASTER_DELAY:
-		return "A mail is delayed. The reasons are listed below; its header is attached. "
-		       "Delivery will be tried again.";
-	case REPORT_POSTMASTER:
-		return "A mail could not be delivered. The reasons are listed below; its header is "
-		       "attached.";
-	case REPORT_FAILURE: break;
+	if (!for_postmaster(r)) {
+		buf_put_sv(out, r->template->text);
+		return;
 	}
-	return "Your mail could not be delivered to the recipients listed below, for the reasons "
-	       "given. It will "
-	       "not be tried again. The mail, or at least its header, is attached.";
-}
-
-static void put_text_part(const struct report *r, struct buf *out)
-{
-	buf_printf(out, "\n--%.*s\n", SV_ARG(r->boundary));
-	buf_puts(out, "Content-Description: Notification\n");
-	buf_printf(
-	        out, "Content-Type: text/plain; charset=%s\n", r->smtputf8 ? "utf-8" : "us-ascii");
-	if (r->smtputf8)
-		buf_puts(out, "Content-Transfer-Encoding: 8bit\n");
-	buf_puts(out, "\nThis is the mail server ");
+	buf_puts(out, "This is the mail server ");
 	clean(r, out, r->myhostname);
 	buf_puts(out, ".\n\n");
-	put_wrapped(r, out, sv_z(explanation(r->kind)), "");
-	if (r->kind == REPORT_FAILURE) {
-		buf_putc(out, '\n');
-		put_wrapped(r, out,
-		        SV("If you need help, write to the postmaster of this server and include "
-		           "this report."),
-		        "");
+	put_wrapped(r, out,
+	        r->kind == REPORT_POSTMASTER_DELAY
+	                ? SV("A mail is delayed. The reasons are listed below; its header is attached. "
+	                     "Delivery will be tried again.")
+	                : SV("A mail could not be delivered. The reasons are listed below; its header is "
+	                     "attached."),
+	        "");
+}
+
+static void put_text_rcpt(const struct report *r, struct buf *out, const struct report_rcpt *p)
+{
+	buf_puts(out, "\n<");
+	put_address(r, out, p->recipient);
+	buf_putc(out, '>');
+	if (p->original.len > 0 && !addr_ieq(p->original, p->recipient)) {
+		buf_puts(out, " (sent to <");
+		put_address(r, out, p->original);
+		buf_puts(out, ">)");
 	}
-	for (size_t i = 0; i < r->nrcpts; i++) {
-		const struct report_rcpt *p = &r->rcpts[i];
-		buf_puts(out, "\n<");
-		put_address(r, out, p->recipient);
-		buf_putc(out, '>');
-		if (p->original.len > 0 && !addr_ieq(p->original, p->recipient)) {
-			buf_puts(out, " (sent to <");
-			put_address(r, out, p->original);
-			buf_puts(out, ">)");
-		}
-		buf_puts(out, ":\n");
-		put_wrapped(r, out, p->text.len > 0 ? p->text : p->action, "    ");
+	buf_puts(out, ":\n");
+	struct buf text;
+	buf_init(&text, 2 * VALUE_MAX);
+	/* where several actions may stand side by side each is named */
+	if (r->kind == REPORT_SUCCESS || r->kind == REPORT_VERIFY) {
+		clean(r, &text, p->action);
+		if (p->text.len > 0)
+			buf_puts(&text, ": ");
 	}
-	if (r->nmore > 0)
-		buf_printf(out, "\nand %zu more recipients.\n", r->nmore);
+	buf_put_sv(&text, sv_upto(p->text, VALUE_MAX));
+	put_wrapped(r, out, text.len > 0 ? buf_sv(&text) : p->action, "    ");
+	buf_free(&text);
+}
+
+static void put_text_part(const struct report *whole, struct buf *out)
+{
+	const struct bouncecf_template *t = whole->template;
+	struct report r = *whole;
+	/* addresses in UTF-8 can stand beside a text in UTF-8 only */
+	bool ascii = sv_ieqz(t->charset, "us-ascii") || for_postmaster(whole);
+	r.smtputf8 = whole->smtputf8 && (ascii || sv_ieqz(t->charset, "utf-8"));
+	struct sv charset = r.smtputf8 ? SV("utf-8") : ascii ? SV("us-ascii") : t->charset;
+	buf_printf(out, "\n--%.*s\n", SV_ARG(r.boundary));
+	buf_puts(out, "Content-Description: Notification\n");
+	buf_printf(out, "Content-Type: text/plain; charset=%.*s\n", SV_ARG(charset));
+	if (r.smtputf8 || (!for_postmaster(&r) && needs_8bit(t->text)))
+		buf_puts(out, "Content-Transfer-Encoding: 8bit\n");
+	buf_putc(out, '\n');
+	put_explanation(&r, out);
+	for (size_t i = 0; i < r.nrcpts; i++)
+		put_text_rcpt(&r, out, &r.rcpts[i]);
+	if (r.nmore > 0)
+		buf_printf(out, "\nand %zu more recipients.\n", r.nmore);
 }
 
 static void put_status_rcpt(const struct report *r, struct buf *out, const struct report_rcpt *p)
@@ -216,8 +223,7 @@ static void put_status_rcpt(const struct report *r, struct buf *out, const struc
 		put_typed(r, out, "Diagnostic-Code", "smtp", p->diagnostic);
 	else if (p->text.len > 0)
 		put_typed(r, out, "Diagnostic-Code", "X-merpati", p->text);
-	bool delay = r->kind == REPORT_DELAY || r->kind == REPORT_POSTMASTER_DELAY;
-	if (delay && r->retry_until_s > 0)
+	if (report_template(r->kind) == BOUNCECF_DELAY && r->retry_until_s > 0)
 		put_date_field(r, out, "Will-Retry-Until", r->retry_until_s);
 }
 

@@ -14,11 +14,13 @@
 #define BOUNCE_REPORT_H
 
 #include "lib/base/buf.h"
+#include "lib/config/bouncecf.h"
 
 enum report_kind {
 	REPORT_FAILURE, /* to the sender */
 	REPORT_DELAY,
 	REPORT_SUCCESS,
+	REPORT_VERIFY,     /* of an attempt that the sender wanted to see */
 	REPORT_POSTMASTER, /* copy of a failure for the postmaster, or a failure that has no sender
 	                    */
 	REPORT_POSTMASTER_DELAY, /* copy of a delay warning */
@@ -37,6 +39,7 @@ struct report_rcpt {
 
 struct report {
 	enum report_kind kind;
+	const struct bouncecf_template *template; /* report_template(); its text expanded */
 	struct sv to;     /* internal form */
 	struct sv sender; /* of the mail that this is about */
 	struct sv queue_id;
@@ -58,7 +61,7 @@ struct report {
 };
 
 int report_make(const struct report *r, struct buf *out);
-/* The subject that report_make() writes. */
-const char *report_subject(enum report_kind kind);
+/* Which template serves the KIND. */
+enum bouncecf_kind report_template(enum report_kind kind);
 
 #endif

@@ -1,6 +1,22 @@
 /* bounce, defer, trace: logs of what happened to recipients, and notifications. See README. */
 #include "bounce/bounce.h"
 #include "lib/sys/jail.h"
+#include "lib/sys/log.h"
+
+static void warn(void *arg, const char *text)
+{
+	(void)arg;
+	log_warn("%s", text);
+}
+
+/* A report with the built-in text is better than none: trouble with the file is only told. */
+static void read_templates(struct bounce *b, const struct config *cfg)
+{
+	struct err e = ERR_INIT;
+	if (bouncecf_open(&b->templates, cfg, NULL, warn, NULL, &e) < 0)
+		log_warn("bounce_template_file: %s; the built-in templates are used", e.text);
+	bouncecf_expand(&b->templates, cfg, warn, NULL);
+}
 
 static int pre_jail(struct server *s, struct err *e)
 {
@@ -10,6 +26,7 @@ static int pre_jail(struct server *s, struct err *e)
 	if (params_core_load(cfg, &b->core, e) < 0 || params_bounce_load(cfg, &b->p, e) < 0 ||
 	        config_time(cfg, "maximal_queue_lifetime", 'd', &b->queue_lifetime, e) < 0)
 		return -1;
+	read_templates(b, cfg);
 	return queue_open(&b->q, b->core.queue_directory, e);
 }
 

@@ -66,7 +66,8 @@ struct entry {
 	struct sched_entry en;
 	struct message *msg;
 	struct rcpt *first, **tail;
-	bool retried; /* an agent broke off once */
+	bool retried;       /* an agent broke off once */
+	struct entry *left; /* list of .left in struct qmgr */
 };
 
 /* A done-log on disk: one for each connection to an agent. */
@@ -162,6 +163,7 @@ struct qmgr {
 	uint64_t log_seq;
 	bool recovering, recovered;
 	bool stopping;
+	struct entry *left; /* deliveries that the stop cut off: the next qmgr makes them */
 };
 
 /* qmgr_start.c: recovery, fibers, stop */

@@ -228,7 +228,8 @@ static void notify(struct message *m)
 			m->deferred = true;
 	}
 	if (m->traced) {
-		if (flush(m, "trace") == 0)
+		bool verify = m->report || (m->mail.h.mail_flags & QUEUE_MAIL_VERIFY);
+		if (flush(m, verify ? "verify" : "trace") == 0)
 			m->traced = false;
 		else
 			m->deferred = true;

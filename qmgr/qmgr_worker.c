@@ -357,6 +357,8 @@ static void deliver(struct worker *w, struct entry *en)
 		message_outcomes(m, o, n);
 	if (rc != 1 && w->qm->stopping) {
 		/* the rest stays as it is in active/: the next qmgr goes on with it */
+		en->left = w->qm->left;
+		w->qm->left = en;
 		arena_free(&a);
 		free(o);
 		return;

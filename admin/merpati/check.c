@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "admin/merpati/check.h"
+#include "lib/config/bouncecf.h"
 #include "lib/config/mastercf.h"
 #include "lib/queue/queue_dir.h"
 
@@ -58,6 +59,21 @@ static void check_parameters(struct check *c)
 	config_each(c->in->cfg, check_name, c);
 	for (size_t i = 0; (w = config_warning(c->in->cfg, i)); i++)
 		check_finding(c, false, "%s", w);
+}
+
+static void bad_template(void *arg, const char *text)
+{
+	check_finding(arg, false, "%s", text);
+}
+
+static void check_templates(struct check *c)
+{
+	struct bouncecf b;
+	struct err e = ERR_INIT;
+	if (bouncecf_open(&b, c->in->cfg, NULL, bad_template, c, &e) < 0)
+		check_finding(c, false, "bounce_template_file: %s; the built-in templates are used", e.text);
+	bouncecf_expand(&b, c->in->cfg, bad_template, c);
+	bouncecf_free(&b);
 }
 
 /* --- services
@@ -186,6 +202,7 @@ int run_check(struct instance *in, struct err *e)
 {
 	struct check c = { .in = in };
 	check_parameters(&c);
+	check_templates(&c);
 	check_maps(&c);
 	check_services(&c);
 	check_files(&c);

@@ -38,6 +38,7 @@ static NORETURN void usage(void)
 	      "       postconf -X | -# [-c dir] name...\n"
 	      "       postconf -M | -F | -P [-efox] [-c dir] [service[/type[/name]][=value]...]\n"
 	      "       postconf -M | -P -X, -M -# [-c dir] service/type[/name]...\n"
+	      "       postconf -b | -t [-c dir] [template_file]\n"
 	      "       postconf -l | -m | -a | -A\n",
 	      stderr);
 	exit(1);
@@ -108,15 +109,15 @@ static unsigned parse_classes(const char *text)
 struct cli {
 	bool edit, remove, comment;
 	char view;    /* M, F, P or 0 */
-	char listing; /* l, m, a, A or 0 */
+	char listing; /* l, m, a, A, b, t or 0 */
 };
 
 static void parse_options(struct pc *pc, struct cli *cli, int argc, char **argv)
 {
 	int c;
-	while ((c = getopt(argc, argv, "aAc:C:deEfFhHlmMno:pPvxX#")) != -1) {
+	while ((c = getopt(argc, argv, "aAbc:C:deEfFhHlmMno:pPtvxX#")) != -1) {
 		switch (c) {
-		case 'a': case 'A': case 'l': case 'm': cli->listing = (char)c; break;
+		case 'a': case 'A': case 'b': case 'l': case 'm': case 't': cli->listing = (char)c; break;
 		case 'c': pc->dir = optarg; break;
 		case 'C': pc->classes = parse_classes(optarg); break;
 		case 'd': pc->defaults = true; break;
@@ -197,6 +198,11 @@ int main(int argc, char **argv)
 	case 'l': puts("fcntl\ndotlock"); break;
 	case 'm': show_map_types(); break;
 	case 'a': case 'A': break; /* SASL plug-ins: none, merpati's own auth service decides */
+	case 'b': case 't':
+		if (argc - optind > 1)
+			usage();
+		pc_show_bounce(&pc, argv[optind], cli.listing == 'b');
+		break;
 	default: run(&pc, &cli, argv + optind, argc - optind);
 	}
 	if (fflush(stdout) != 0 || ferror(stdout))

@@ -60,6 +60,9 @@ void pc_show_options(struct pc *pc, char *const *patterns, int count);
 /* Does PATTERN ("smtp", "smtp/inet") name the service? REST: what follows a second slash. */
 bool pc_service_matches(const char *pattern, const struct service *s, const char **rest);
 
+/* The texts of reports (-t), with values for $names (EXPAND, -b); PATH as for bouncecf_open(). */
+void pc_show_bounce(struct pc *pc, const char *path, bool expand);
+
 enum pc_edit { PC_EDIT_SET, PC_EDIT_REMOVE, PC_EDIT_COMMENT };
 void pc_edit_main(struct pc *pc, enum pc_edit what, char *const *args, int count);
 enum pc_master_view { PC_MASTER_SERVICE, PC_MASTER_FIELD, PC_MASTER_OPTION };

@@ -49,7 +49,7 @@ MUST_USE int clnt_bounce_append(struct ipc_pool *pool, const char *log, struct s
         uint64_t nonce, const struct clnt_bounce_item *items, size_t n, int64_t time_s,
         int64_t deadline, struct err *e);
 
-/* Send the notification KIND ("bounce", "delay", "trace") made of the log and remove that log
+/* Send the notification KIND ("bounce", "delay", "trace", "verify") made of the log and remove that log
  * ("delay" keeps the defer log). QUEUE_FD is the queue file, O_RDONLY, still the caller's. An
  * absent log is done. */
 MUST_USE int clnt_bounce_flush(struct ipc_pool *pool, const char *kind,

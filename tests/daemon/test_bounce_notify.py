@@ -33,13 +33,18 @@ class Cleanup:
 
 
 class BounceWorld:
-    def __init__(self, test, main_cf="", status=0):
+    def __init__(self, test, main_cf="", status=0, template=None):
         self.test, self.cleanup = test, Cleanup(status)
         self.m = FakeMaster(test, "bounce", listen=("queue:bounce",),
                             main_cf="myorigin = here.test\nmydomain = here.test\n" + main_cf)
         for d in ("bounce", "defer", "trace"):
             for h in "0123456789ABCDEF":
                 os.makedirs(os.path.join(self.m.dir, d, h))
+        if template is not None:
+            with open(os.path.join(self.m.dir, "bounce.cf"), "w", encoding="utf-8") as f:
+                f.write(template)
+            with open(os.path.join(self.m.dir, "main.cf"), "a") as f:
+                f.write(f"bounce_template_file = {self.m.dir}/bounce.cf\n")
         self.service = Service(self, "cleanup", self.cleanup)
         test.addCleanup(self.service.close)
         self.m.start()
@@ -171,6 +176,36 @@ class Notify(unittest.TestCase):
         self.assertNotIn(b"carl@here.test", data)
         self.assertTrue(w.conn.call(BOUNCE, 3, f_str(1, "defer") + f_str(2, QID)).fields.get(1))
         self.assertEqual(w.logs("defer"), [])
+
+    def test_templates(self):
+        w = BounceWorld(self, "notify_classes = bounce\nmail_name = Taubenpost\n", template=
+                        "failure_template = <<END\nCharset: utf-8\nFrom: Die Post <post@here.test>\n"
+                        "Subject: Zur\xfcck\nEND\nfailure_template = <<END\nCharset: utf-8\n"
+                        "From: Die Post <post@here.test>\nSubject: Zurueck\nPostmaster-Subject: Sieh da\n\n"
+                        "$mail_name bei $myhostname:\nunm\xf6glich.\nEND\n"
+                        "success_template = <<END\n\nAngekommen.\nEND\nverify_template = <<END\n\nProbe.\nEND\n")
+        w.m.wait_log(f"{w.m.dir}/bounce.cf, line 4: non-ASCII or control octet in header \"Subject\" of failure template; "
+                     "the built-in template is used")
+        w.append("bounce", ["bert@here.test"])
+        w.flush()
+        for kind, action in (("trace", "delivered"), ("verify", "deliverable")):
+            w.append("trace", ["bert@here.test"], action=action)
+            w.flush(kind)
+        failure, copy, success, verify = [m["data"].decode() for m in w.cleanup.mails]
+        self.assertIn("\nFrom: Die Post <post@here.test>\nTo: anna@far.test\nSubject: Zurueck\n", failure)
+        self.assertIn("charset=utf-8\nContent-Transfer-Encoding: 8bit\n\nTaubenpost bei mail.example.test:\nunm\xf6glich.\n\n"
+                      "<bert@here.test>:\n    no such user\n", failure)
+        self.assertIn("\nSubject: Sieh da\n", copy)
+        self.assertNotIn("unm", copy)
+        self.assertIn("\nAngekommen.\n\n<bert@here.test>:\n    delivered: no such user\n", success)
+        self.assertIn("\nProbe.\n\n<bert@here.test>:\n    deliverable: no such user\n", verify)
+
+    def test_no_template_file(self):
+        w = BounceWorld(self, "bounce_template_file = /no/such/file\n")
+        w.m.wait_log("bounce_template_file: open /no/such/file: No such file or directory; the built-in templates are used")
+        w.append("bounce", ["bert@here.test"])
+        w.flush()
+        self.assertIn(b"\nSubject: Your mail could not be delivered\n", w.cleanup.mails[0]["data"])
 
     def test_nothing_to_say(self):
         w = BounceWorld(self)

@@ -122,7 +122,7 @@ class Flow(unittest.TestCase):
             self.assertEqual({(l, a[0]) for l, _, _, a in w.appends},
                              {("trace", b"goes to transport local, next hop local.test"),
                               ("trace", b"undeliverable: error.test")})
-            self.assertEqual(w.flushes, [("trace", qid)])
+            self.assertEqual(w.flushes, [("verify", qid)])
 
     def test_report_of_the_first_attempt(self):
         with QueueWorld(self) as w:
@@ -130,11 +130,11 @@ class Flow(unittest.TestCase):
             qid = w.mail("from@example.test", ["ok@local.test", "defer@local.test"], age="0:8")
             w.start()
             self.deferred(w, qid)
-            self.assertEqual(w.flushes, [("trace", qid)])
+            self.assertEqual(w.flushes, [("verify", qid)])
             w.flush()
             wait_for("second attempt", lambda: len(w.asked(qid)) == 3)
             self.deferred(w, qid)
-            self.assertEqual(w.flushes, [("trace", qid)])
+            self.assertEqual(w.flushes, [("verify", qid)])
 
     def test_waiting_is_written_down_for_all(self):
         with QueueWorld(self) as w:

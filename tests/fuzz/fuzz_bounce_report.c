@@ -22,7 +22,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		{ part[0], part[1], part[2], part[3], part[4], part[5], part[6], part[7] },
 		{ part[7], part[6], part[5], part[4], part[3], part[2], part[1], part[0] },
 	};
-	const struct report r = { .kind = (enum report_kind)(flags & 3),
+	enum report_kind kind = (enum report_kind)((flags >> 4) % (REPORT_POSTMASTER_DELAY + 1));
+	const struct report r = { .kind = kind,
+		.template = bouncecf_builtin(report_template(kind)),
 		.to = part[8],
 		.sender = part[9],
 		.queue_id = part[10],

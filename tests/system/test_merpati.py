@@ -158,6 +158,12 @@ class Check(unittest.TestCase):
         m = Instance(self)
         m.edit("master.cf", "extra unix - - n - - no-such-daemon\n")
         self.assertRegex(self.check(m)[1], r"error: .*master\.cf, line \d+: service extra: .*no-such-daemon")
+        m.edit("main.cf", f"bounce_template_file = {m.conf}/bounce.cf\n")
+        self.assertRegex(self.check(m)[1], r"warning: bounce_template_file: open .*bounce.cf: No such file")
+        with open(os.path.join(m.conf, "bounce.cf"), "w") as f:
+            f.write("delay_template = <<EOF\n\n$nope\nEOF\n")
+        self.assertRegex(self.check(m)[1], r"warning: .*bounce.cf, line 3: undefined parameter \$nope; the built-in")
+        os.unlink(f.name)
         m.edit("main.cf", f"virtual_alias_maps = hash:{m.conf}/nothing\n")
         self.assertRegex(self.check(m)[1], r"error: .*virtual_alias_maps.*nothing")
         os.chmod(os.path.join(m.conf, "users"), 0o644)

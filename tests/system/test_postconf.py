@@ -123,6 +123,47 @@ new        unix  -       -       n       -       -       pipe user=x argv=/bin/y
         self.pc("-MX", "cleanup/unix")
         self.assertNotIn("cleanup", self.read("master.cf"))
 
+    def test_templates_built_in(self):
+        self.write("main.cf", "myhostname = mx.a.test\n")
+        out, err = self.pc("-t")
+        self.assertEqual(err, "")
+        self.assertEqual(out.count("\nEOF\n"), 4)
+        self.assertTrue(out.startswith("failure_template = <<EOF\nCharset: us-ascii\nFrom: Mail Delivery System "
+                                       "<MAILER-DAEMON>\nSubject: "))
+        # what -t prints is a template file that means the same
+        self.write("b.cf", out)
+        self.assertEqual(self.pc("-t", self.dir + "/b.cf"), (out, ""))
+        out, err = self.pc("-b")
+        self.assertIn("expanded_delay_text = <<EOF\nThis is the mail server mx.a.test.\n", out)
+        self.assertNotIn("$", out)
+
+    def test_templates_of_a_file(self):
+        self.write("main.cf", f"myhostname = mx.a.test\ndelay_warning_time = 4h\nbounce_template_file = {self.dir}/b.cf\n")
+        self.write("b.cf", "# mine\nfailure_template = <<EOF\nSubject: It came back\n\nFrom $myhostname:\nEOF_\nEOF\n"
+                           "delay_template = <<END\nPostmaster-Subject: late\n\n$delay_warning_time_hours hours\nEOF\nEND\n")
+        out, err = self.pc("-b")
+        self.assertEqual(err, "")
+        self.assertTrue(out.startswith("expanded_failure_text = <<EOF\nFrom mx.a.test:\nEOF_\nEOF\n\n"
+                                       "expanded_delay_text = <<EOF_\n4 hours\nEOF\nEOF_\n\nexpanded_success_text = "))
+        out, err = self.pc("-t")
+        self.assertIn("Subject: It came back\nPostmaster-Subject: Postmaster notice: undeliverable mail\n\n"
+                      "From $myhostname:\n", out)
+        self.assertIn("delay_template = <<EOF_\nCharset: us-ascii\n", out)
+        self.assertNotIn("It came back", self.pc("-t", "")[0])
+
+    def test_templates_that_are_wrong(self):
+        self.write("main.cf", "myhostname = mx.a.test\n")
+        self.write("b.cf", "failure_template = <<EOF\nSubjekt: x\n\ny\nEOF\nverify_template = <<EOF\n\n$nope\nEOF\n")
+        want = "postconf: warning: DIR/b.cf, line 2: unknown header \"Subjekt\" in failure template; the built-in " \
+               "template is used\n"
+        self.assertEqual(self.pc("-t", self.dir + "/b.cf")[1], want)
+        out, err = self.pc("-b", self.dir + "/b.cf")
+        self.assertEqual(err, want + "postconf: warning: DIR/b.cf, line 8: undefined parameter $nope; the built-in "
+                                     "template is used\n")
+        self.assertEqual(out, self.pc("-b")[0])
+        self.assertEqual(self.pc("-b", self.dir + "/none.cf", rc=1),
+                         ("", "postconf: fatal: open DIR/none.cf: No such file or directory\n"))
+
 
 if __name__ == "__main__":
     main()

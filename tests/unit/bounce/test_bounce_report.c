@@ -8,6 +8,7 @@
 static struct report sample(const struct report_rcpt *rcpts, size_t n)
 {
 	return (struct report){ .kind = REPORT_FAILURE,
+		.template = bouncecf_builtin(BOUNCECF_FAILURE),
 		.to = SV("anna@far.example"),
 		.sender = SV("anna@far.example"),
 		.queue_id = SV("4abcDEF123z"),
@@ -79,7 +80,7 @@ static void failure(void **state)
 	assert_int_equal(report_make(&r, &out), 0);
 	struct sv t = buf_sv(&out);
 	check_parts(t, types);
-	has(t, "From: MAILER-DAEMON@here.example (Mail Delivery System)\n");
+	has(t, "From: Mail Delivery System <MAILER-DAEMON>\n");
 	has(t, "To: anna@far.example\n");
 	has(t, "Auto-Submitted: auto-replied\n");
 	has(t, "Original-Envelope-Id: QQ314159\n");
@@ -109,6 +110,7 @@ static void kinds(void **state)
 	} cases[] = {
 		{ REPORT_DELAY, "Subject: Your mail is delayed\n", "delayed" },
 		{ REPORT_SUCCESS, "Subject: Delivery report of your mail\n", "delivered" },
+		{ REPORT_VERIFY, "Subject: Report of a delivery attempt\n", "deliverable" },
 		{ REPORT_POSTMASTER, "Subject: Postmaster notice: undeliverable mail\n", "failed" },
 		{ REPORT_POSTMASTER_DELAY, "Subject: Postmaster notice: delayed mail\n", "delayed" },
 	};
@@ -121,6 +123,7 @@ static void kinds(void **state)
 		buf_init(&out, 1 << 20);
 		struct report r = sample(&rcpt, 1);
 		r.kind = cases[i].kind;
+		r.template = bouncecf_builtin(report_template(r.kind));
 		r.header_only = true;
 		r.original = SV("Subject: hello\n");
 		r.retry_until_s = 1795392000 + 432000;
@@ -133,6 +136,53 @@ static void kinds(void **state)
 		(delay ? has : hasnot)(buf_sv(&out), "Will-Retry-Until: ");
 		buf_free(&out);
 	}
+}
+
+/* The template's words, and how they get along with the rest. */
+static void templates(void **state)
+{
+	(void)state;
+	static const char *const types[] = { "text/plain", "message/delivery-status", "message/rfc822" };
+	struct bouncecf_template t = { .charset = SV("iso-8859-1"),
+		.from = SV("The robot <robot@here.example>"),
+		.subject = SV("Nothing came of it"),
+		.postmaster_subject = SV("Look at this"),
+		.text = SV("D\xe9sol\xe9.\n") };
+	struct buf out;
+	buf_init(&out, 1 << 20);
+	struct report r = sample(&one, 1);
+	r.template = &t;
+	assert_int_equal(report_make(&r, &out), 0);
+	check_parts(buf_sv(&out), types);
+	has(buf_sv(&out), "\nFrom: The robot <robot@here.example>\n");
+	has(buf_sv(&out), "\nSubject: Nothing came of it\n");
+	has(buf_sv(&out), "\nContent-Transfer-Encoding: 8bit\n\nThis is a report");
+	has(buf_sv(&out), "Content-Type: text/plain; charset=iso-8859-1\nContent-Transfer-Encoding: 8bit\n\n"
+	                  "D\xe9sol\xe9.\n\n<bert@here.example>");
+	hasnot(buf_sv(&out), "Look at this");
+	/* addresses in UTF-8 cannot stand in a text in another character set */
+	struct report_rcpt rcpt = one;
+	rcpt.recipient = SV("b\xc3\xa9rt@here.example");
+	r.rcpts = &rcpt;
+	r.smtputf8 = true;
+	buf_reset(&out);
+	assert_int_equal(report_make(&r, &out), 0);
+	has(buf_sv(&out), "\n<b??rt@here.example>");
+	has(buf_sv(&out), "Final-Recipient: utf-8; b\xc3\xa9rt@here.example\n");
+	t.charset = SV("UTF-8");
+	t.text = SV("D\xc3\xa9sol\xc3\xa9.\n");
+	buf_reset(&out);
+	assert_int_equal(report_make(&r, &out), 0);
+	has(buf_sv(&out), "\n<b\xc3\xa9rt@here.example>");
+	/* the postmaster gets the subject, and not the text */
+	r.kind = REPORT_POSTMASTER;
+	r.smtputf8 = false;
+	buf_reset(&out);
+	assert_int_equal(report_make(&r, &out), 0);
+	has(buf_sv(&out), "\nSubject: Look at this\n");
+	has(buf_sv(&out), "charset=us-ascii\n\nThis is the mail server mx.here.example.\n");
+	hasnot(buf_sv(&out), "sol");
+	buf_free(&out);
 }
 
 static void smtputf8(void **state)
@@ -216,6 +266,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(failure),
 		cmocka_unit_test(kinds),
+		cmocka_unit_test(templates),
 		cmocka_unit_test(smtputf8),
 		cmocka_unit_test(hostile),
 		cmocka_unit_test(long_values_are_cut),
