@@ -96,6 +96,7 @@ static void make_environment(
 		"MERPATI_FAULT_ONCE",
 		"MERPATI_FAULT_REPORT",
 		"MERPATI_CLOCK_SCALE",
+		"MERPATI_CLOCK_SHIFT",
 #endif
 	};
 	add_env(l, "PATH", "/usr/sbin:/usr/bin:/sbin:/bin");

@@ -16,6 +16,7 @@
 #include "qmgr/qmgr.h"
 
 #define SCAN_CHUNK  200
+#define CLOCK_SLACK_S 60 /* an adjustment of the clock that needs no word */
 #define FLUSHES_MAX 16
 
 struct scan_job {
@@ -25,6 +26,7 @@ struct scan_job {
 	bool all;                         /* deferred: due or not */
 	char ids[SCAN_CHUNK][QUEUE_ID_MAX + 1];
 	size_t n;
+	size_t too_far; /* deferred: mails whose time is of another clock */
 	bool end;
 	struct err e;
 	bool failed;
@@ -134,8 +136,9 @@ static bool goes_to(struct qmgr *qm, const char *id, const struct sv_list *sites
 	return found;
 }
 
-/* Is a mail in deferred/ to be tried in this run? Its file's time is that of the next attempt. */
-static bool is_due(const struct scan_job *j, const char *id)
+/* Is a mail in deferred/ to be tried in this run? Its file's time is that of the next attempt, which was never
+ * further away than the longest back-off: when it is now, the clock was set back since. */
+static bool is_due(struct scan_job *j, const char *id)
 {
 	char path[QUEUE_PATH_MAX];
 	struct stat st;
@@ -143,9 +146,16 @@ static bool is_due(const struct scan_job *j, const char *id)
 		return goes_to(j->qm, id, &j->only->sites);
 	if (j->all)
 		return true;
-	return queue_path(QUEUE_DIR_DEFERRED, sv_z(id), path) == 0 &&
-	       sys_fstatat(j->qm->q.root, path, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       st.st_mtime <= clock_wall_s();
+	if (queue_path(QUEUE_DIR_DEFERRED, sv_z(id), path) < 0 ||
+	        sys_fstatat(j->qm->q.root, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return false;
+	const struct params_qmgr *p = &j->qm->p;
+	int64_t longest = p->maximal_backoff_time > p->minimal_backoff_time ? p->maximal_backoff_time
+	                                                                    : p->minimal_backoff_time;
+	int64_t left = (int64_t)st.st_mtime - clock_wall_s();
+	bool too_far = left > longest + CLOCK_SLACK_S;
+	j->too_far += too_far;
+	return left <= 0 || too_far;
 }
 
 static void scan_chunk(void *rec)
@@ -191,6 +201,10 @@ static void scan_queue(
 		}
 	}
 	queue_scan_end(&scan);
+	if (j->too_far > 0)
+		log_warn("deferred/: %zu mails were to wait longer than maximal_backoff_time: was the clock set back? "
+		         "They are tried now",
+		        j->too_far);
 	if (scan.odd > 0)
 		log_warn(
 		        "%s/ holds %u files that are no mails of this program; they are left alone",

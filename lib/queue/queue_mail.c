@@ -226,8 +226,11 @@ static bool is_leftover(int fd)
 	int status = queue_mail_open(&m, fd, NULL);
 	if (status == QUEUE_FILE_OK)
 		queue_mail_close(&m);
-	return status == QUEUE_FILE_INCOMPLETE && sys_fstat(fd, &st) == 0 &&
-		clock_wall_s() - (int64_t)st.st_mtime > QUEUE_STALE_S;
+	if (status != QUEUE_FILE_INCOMPLETE || sys_fstat(fd, &st) < 0)
+		return false;
+	/* one of the future is old as well: the clock was set back since */
+	int64_t age = clock_wall_s() - (int64_t)st.st_mtime;
+	return age > QUEUE_STALE_S || age < -QUEUE_STALE_S;
 }
 
 int queue_remove_leftover(struct queue *q, enum queue_name n, struct sv id, struct err *e)

@@ -19,6 +19,13 @@
 #define POLL_MAX_MS 50
 #define DROP_TRIES  3
 
+/* Somebody's lock since we first saw it like this. */
+struct watched {
+	ino_t ino;
+	struct timespec ctim;
+	int64_t since_ms;
+};
+
 static void host_name(char out[65])
 {
 	if (gethostname(out, 64) < 0)
@@ -66,9 +73,21 @@ static bool owner_is_dead(struct sv text)
 	return kill((pid_t)pid, 0) < 0 && errno == ESRCH;
 }
 
+/* For how long the lock has been as it is: by its times, or, as those may be of the future when the clock was
+ * set back, by how long we have looked at it. Seconds. */
+static int64_t age_of(struct watched *w, const struct stat *st)
+{
+	if (w->ino != st->st_ino || w->ctim.tv_sec != st->st_ctim.tv_sec ||
+	        w->ctim.tv_nsec != st->st_ctim.tv_nsec)
+		*w = (struct watched){ .ino = st->st_ino, .ctim = st->st_ctim, .since_ms = clock_mono_ms() };
+	int64_t seen = (clock_mono_ms() - w->since_ms) / 1000;
+	int64_t age = clock_wall_s() - (int64_t)(st->st_mtime > st->st_ctime ? st->st_mtime : st->st_ctime);
+	return age > seen ? age : seen;
+}
+
 /* Remove a stale lock. A rename sets it aside first, so that a fresh lock that took its place in
  * between is noticed and given back. */
-static void break_if_stale(struct dotlock *l, const char *path)
+static void break_if_stale(struct dotlock *l, const char *path, struct watched *w)
 {
 	int fd = sys_openat(l->dir, l->name, O_RDONLY | O_NOFOLLOW, 0);
 	if (fd < 0)
@@ -80,8 +99,7 @@ static void break_if_stale(struct dotlock *l, const char *path)
 	sys_close(fd);
 	if (n < 0 || rc < 0)
 		return;
-	int64_t age =
-	        clock_wall_s() - (int64_t)(st.st_mtime > st.st_ctime ? st.st_mtime : st.st_ctime);
+	int64_t age = age_of(w, &st);
 	if (!owner_is_dead(sv_n(text, (size_t)n)) && age < (n == 0 ? EMPTY_S : DOTLOCK_STALE_S))
 		return;
 	char aside[128];
@@ -99,13 +117,14 @@ int dotlock_take(struct dotlock *l, int dir, const char *path, const char *name,
         struct err *e)
 {
 	*l = (struct dotlock){ .dir = dir, .path = path, .name = name };
+	struct watched w = { .ino = 0 };
 	int64_t end = clock_mono_ms() + timeout_ms;
 	long ms = POLL_MIN_MS;
 	for (;;) {
 		int rc = try_create(l, path, e);
 		if (rc != 0)
 			return rc < 0 ? -1 : 0;
-		break_if_stale(l, path);
+		break_if_stale(l, path, &w);
 		if (clock_mono_ms() >= end)
 			return err_sys(e, ETIMEDOUT, "lock %s/%s", path, name);
 		struct timespec nap = { .tv_nsec = ms * 1000000L };

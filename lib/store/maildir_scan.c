@@ -11,7 +11,8 @@
 #include "lib/sys/sys.h"
 
 /* A directory whose time is so close to the look at it may change again within the same tick. */
-#define SETTLED_S 2
+#define SETTLED_S    2
+#define CLOCK_BACK_S 3600 /* no file server's clock is that far from ours */
 
 static void pend(struct box_pendings *p, const char *name, bool in_new)
 {
@@ -122,9 +123,11 @@ static bool moved_on(int fd, const struct box_seen *seen)
 	struct stat st;
 	if (sys_fstat(fd, &st) < 0)
 		return true;
-	return st.st_mtim.tv_sec != seen->mtime.tv_sec ||
-	       st.st_mtim.tv_nsec != seen->mtime.tv_nsec ||
-	       seen->at_s - (int64_t)st.st_mtim.tv_sec < SETTLED_S;
+	/* a change within the same tick would not be seen; of the future: the clock was set back, another change
+	 * will get another time */
+	int64_t ago = seen->at_s - (int64_t)st.st_mtim.tv_sec;
+	return st.st_mtim.tv_sec != seen->mtime.tv_sec || st.st_mtim.tv_nsec != seen->mtime.tv_nsec ||
+	       (ago < SETTLED_S && ago > -CLOCK_BACK_S);
 }
 
 bool maildir_scan_needed(struct maildir_box *b, const struct maildir_dir *d)

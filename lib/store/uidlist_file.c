@@ -278,8 +278,11 @@ int maildir_uidvalidity_next(int root, const char *path, uint32_t *out, struct e
 		}
 	}
 	(void)closedir(dir);
-	uint32_t now = (uint32_t)clock_wall_s();
-	uint32_t next = had >= now && had < UINT32_MAX ? had + 1 : now;
+	int64_t now = clock_wall_s();
+	/* the clock may be behind, before 1970 or after 2106: then one more than the last, never 0 */
+	uint32_t next = now > had && now < UINT32_MAX ? (uint32_t)now : had + 1;
+	if (next == 0)
+		next = 1;
 	char name[64];
 	(void)snprintf(name, sizeof(name), VALIDITY ".%08x", next);
 	int rc;

@@ -7,6 +7,7 @@
 static struct {
 	int64_t scale; /* 0: not read yet */
 	int64_t wall0_ns, mono0_ns;
+	int64_t shift_s; /* of the wall clock */
 } scaled;
 
 static int64_t raw_ns(clockid_t id)
@@ -25,6 +26,9 @@ static int64_t scale(void)
 	uint32_t v = 1;
 	if (!z || num_u32(sv_z(z), &v) < 0 || v == 0 || v > 1000000)
 		v = 1;
+	const char *shift = getenv("MERPATI_CLOCK_SHIFT");
+	if (!shift || num_i64(sv_z(shift), &scaled.shift_s) < 0)
+		scaled.shift_s = 0;
 	scaled.wall0_ns = raw_ns(CLOCK_REALTIME);
 	scaled.mono0_ns = raw_ns(CLOCK_MONOTONIC);
 	__atomic_store_n(&scaled.scale, (int64_t)v, __ATOMIC_RELEASE);
@@ -45,7 +49,14 @@ struct timespec clock_wall(void)
 	 * corrections of the system's clock */
 	int64_t ns = n == 1 ? raw_ns(CLOCK_REALTIME) :
 			      scaled.wall0_ns + (raw_ns(CLOCK_MONOTONIC) - scaled.mono0_ns) * n;
+	ns += __atomic_load_n(&scaled.shift_s, __ATOMIC_RELAXED) * 1000000000;
 	return (struct timespec){ .tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000 };
+}
+
+void clock_wall_shift(int64_t s)
+{
+	(void)scale();
+	__atomic_store_n(&scaled.shift_s, s, __ATOMIC_RELAXED);
 }
 
 int64_t clock_real_ms(int64_t scaled_ms)

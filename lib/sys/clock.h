@@ -2,7 +2,8 @@
  * lib/sys/clock.h - time, in one place so that tests can scale it.
  *
  * Layer: sys. Units are in the names. In builds with MERPATI_FAULTS the environment
- * MERPATI_CLOCK_SCALE=N makes time run N times as fast (wall clock starts at the true time).
+ * MERPATI_CLOCK_SCALE=N makes time run N times as fast (wall clock starts at the true time), and
+ * MERPATI_CLOCK_SHIFT=S sets the wall clock S seconds ahead (-S: back).
  */
 #ifndef SYS_CLOCK_H
 #define SYS_CLOCK_H
@@ -21,5 +22,9 @@ struct timespec clock_wall(void);
 int clock_tz_min(int64_t t);
 /* How long N scaled milliseconds last in real ones (for poll time-outs). */
 int64_t clock_real_ms(int64_t scaled_ms);
+#ifdef MERPATI_FAULTS
+/* Set the wall clock of this process: S seconds from the true time. For unit tests. */
+void clock_wall_shift(int64_t s);
+#endif
 
 #endif

@@ -193,6 +193,25 @@ class Crash(unittest.TestCase):
             self.gone(w, qid)
             self.assertEqual([fl & SUSPECT for _, _, fl in w.asked(qid)], [SUSPECT])
 
+    def test_clock_was_set_back(self):
+        """A time of the next attempt that is further away than any back-off is of another clock: tried now."""
+        with QueueWorld(self, main_cf="queue_run_delay = 1s\nmaximal_backoff_time = 4000s\n") as w:
+            w.agent("local")
+            year, hour = [w.mail("", ["defer@local.test"], age=-age) for age in (31536000, 0)]
+            w.start()
+            for qid in (year, hour):
+                wait_for("deferred", lambda: w.where(qid) == ["deferred"])
+            for n in range(2):
+                for qid, ahead in ((year, 31536000), (hour, 3600)):
+                    t = time.time() + ahead
+                    os.utime(w.path(qid, "deferred"), (t, t))
+                wait_for("another attempt", lambda: len(w.asked(year)) == n + 2)
+                wait_for("deferred again", lambda: w.where(year) == ["deferred"])
+            w.wait_log("deferred/: 1 mails were to wait longer than maximal_backoff_time: was the clock set back?")
+            self.assertEqual(len(w.asked(hour)), 1)
+            # a mail that arrived in what is the future now waits as a fresh one does
+            self.assertLess(os.stat(w.path(year, "deferred")).st_mtime, time.time() + 4000)
+
     def test_stop_in_the_middle(self):
         with QueueWorld(self) as w:
             w.agent("local")

@@ -299,6 +299,12 @@ static void leftovers_go_when_nobody_writes(UNUSED void **state)
 	assert_int_equal(queue_remove_leftover(&q, QUEUE_DIR_INCOMING, sv_z(id), &e), 1);
 	assert_int_equal(queue_remove_leftover(&q, QUEUE_DIR_INCOMING, sv_z(id), &e), 0);
 	close(fd);
+	/* of the future: the clock was set back since */
+	fd = openat(q.root, path, O_CREAT | O_RDWR, 0600);
+	const struct timespec ahead[2] = { { .tv_sec = time(NULL) + 86400 }, { .tv_sec = time(NULL) + 86400 } };
+	assert_int_equal(futimens(fd, ahead), 0);
+	assert_int_equal(queue_remove_leftover(&q, QUEUE_DIR_INCOMING, sv_z(id), &e), 1);
+	close(fd);
 	queue_close(&q);
 	tmpdir_remove(dir);
 }
