@@ -11,13 +11,19 @@
 #include "auth/auth_penalty.h"
 #include "auth/auth_switch.h"
 #include "lib/ipc/msg.h"
+#include "lib/server/rights.h"
 #include "lib/server/server.h"
 
 /* What auth wants of its settings, copied so that tests need no configuration. */
 struct auth_settings {
 	int64_t failure_delay_ms;
 	int64_t wait_ms; /* for a process with room */
-	uid_t only_uid;  /* a private instance serves this uid only; (uid_t)-1: any but 0 */
+	uid_t only_uid;  /* a private instance serves this uid only; (uid_t)-1: any that .own does not refuse */
+	gid_t only_gid;
+	/* a system instance */
+	struct rights_own own;
+	uid_t default_uid; /* default_privs */
+	gid_t default_gid;
 };
 
 struct auth {
@@ -51,5 +57,14 @@ void auth_serve_fd(struct auth *a, int fd, const char *cls, struct server_conn *
  */
 MUST_USE int auth_sign_in(
         struct auth *a, const struct msg_auth_sign_in *m, struct auth_ticket *t, struct err *e);
+
+/*
+ * Who is meant (auth_identity.c)? KIND and NAME as in the messages who and assign; FD for "owner", else -1.
+ *   1  *out is filled in: an identity that this instance serves
+ *   0  no such user
+ *  -1  temporary trouble, or an identity that is refused (E)
+ */
+MUST_USE int auth_identity(struct auth *a, struct sv kind, struct sv name, int fd, struct arena *arena,
+        struct auth_account *out, struct err *e);
 
 #endif

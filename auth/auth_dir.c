@@ -165,6 +165,25 @@ static int not_found(const struct auth_dir *d, struct sv name, struct err *e)
 	return 0;
 }
 
+static int copy_out(
+        const struct auth_user *u, struct arena *a, struct auth_account *out, struct err *e)
+{
+	*out = (struct auth_account){
+		.name = arena_sv(a, u->name),
+		.hash = arena_sv(a, sv_z(u->hash)),
+		.uid = u->uid,
+		.gid = u->gid,
+		.home = arena_sv(a, u->home),
+		.shell = arena_sv(a, u->shell),
+	};
+	char *mail = arena_printf(a, "maildir:%.*s/Maildir", SV_ARG(u->home));
+
+	if (!mail || a->exhausted)
+		return err_set(e, ERR_TEMP, "out of memory for one request");
+	out->mail = sv_z(mail);
+	return 1;
+}
+
 int auth_dir_find(struct auth_dir *d, struct sv name, bool loose, struct arena *a,
         struct auth_account *out, struct err *e)
 {
@@ -177,19 +196,17 @@ int auth_dir_find(struct auth_dir *d, struct sv name, bool loose, struct arena *
 	if (u->broken)
 		return err_set(e, ERR_CONFIG, "%s, line %u: the line of this user cannot be read",
 		        d->path, u->line);
-	*out = (struct auth_account){
-		.name = arena_sv(a, u->name),
-		.hash = arena_sv(a, sv_z(u->hash)),
-		.uid = u->uid,
-		.gid = u->gid,
-		.home = arena_sv(a, u->home),
-	};
-	char *mail = arena_printf(a, "maildir:%.*s/Maildir", SV_ARG(u->home));
+	return copy_out(u, a, out, e);
+}
 
-	if (!mail || a->exhausted)
-		return err_set(e, ERR_TEMP, "out of memory for one request");
-	out->mail = sv_z(mail);
-	return 1;
+int auth_dir_find_uid(
+        struct auth_dir *d, uid_t uid, struct arena *a, struct auth_account *out, struct err *e)
+{
+	if (refresh(d, e) < 0)
+		return -1;
+	const struct auth_user *u = auth_users_by_uid(d->users, uid);
+
+	return u ? copy_out(u, a, out, e) : 0;
 }
 
 struct sv auth_dir_dummy(const struct auth_dir *d)

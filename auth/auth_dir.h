@@ -18,12 +18,13 @@
 struct auth_dir;
 
 struct auth_account {
-	struct sv name; /* user@domain as in the file */
+	struct sv name; /* user@domain as in the file; empty: somebody without mail */
 	struct sv hash; /* "": no sign-in by password */
 	uid_t uid;
 	gid_t gid;
 	struct sv home;
 	struct sv mail; /* "maildir:HOME/Maildir" */
+	struct sv shell; /* may be empty */
 	struct u32_list groups; /* besides GID */
 };
 
@@ -38,6 +39,9 @@ void auth_dir_free(struct auth_dir *d);
  */
 MUST_USE int auth_dir_find(struct auth_dir *d, struct sv name, bool loose, struct arena *a,
         struct auth_account *out, struct err *e);
+/* The first user that has this UID. 1, 0, -1. */
+MUST_USE int auth_dir_find_uid(
+        struct auth_dir *d, uid_t uid, struct arena *a, struct auth_account *out, struct err *e);
 /* A hash to verify for a user that does not exist; lives until the next auth_dir_find(). */
 struct sv auth_dir_dummy(const struct auth_dir *d);
 

@@ -65,17 +65,7 @@ static int do_who(struct auth_link *l, const struct ipc_frame *f, struct err *e)
 	if (msg_auth_who_decode(f->body, &l->arena, &q, e) < 0)
 		return -1;
 	struct err why = ERR_INIT;
-	int rc = -1;
-
-	if (!sv_eqz(q.kind, "user"))
-		err_set(&why, ERR_TEMP, "auth does not know identities of kind %.*s",
-		        SV_ARG(q.kind));
-	else
-		rc = auth_dir_find(l->auth->dir, q.name, true, &l->arena, &who, &why);
-	if (rc == 1 && l->auth->set.only_uid != (uid_t)-1 && who.uid != l->auth->set.only_uid)
-		rc = err_set(&why, ERR_CONFIG,
-		        "user %.*s has uid %u, this instance serves uid %u only", SV_ARG(who.name),
-		        (unsigned)who.uid, (unsigned)l->auth->set.only_uid);
+	int rc = auth_identity(l->auth, q.kind, q.name, -1, &l->arena, &who, &why);
 	struct msg_auth_identity r = { .status = status_of(rc), .error = reason(rc, &why) };
 
 	if (rc == 1) {
@@ -84,6 +74,7 @@ static int do_who(struct auth_link *l, const struct ipc_frame *f, struct err *e)
 		r.gid = who.gid;
 		r.home = who.home;
 		r.mail = who.mail;
+		r.shell = who.shell;
 	}
 	return msg_auth_identity_send(l->conn, &r, f->request_id, NULL, 0, soon(), e);
 }
@@ -178,6 +169,55 @@ static int do_hand_over(struct auth_link *l, struct ipc_frame *f, struct err *e)
 	return msg_auth_handed_send(l->conn, &r, f->request_id, NULL, 0, soon(), e);
 }
 
+/* A postman that has, or takes on, the wanted identity gets the socket. */
+static int assign(struct auth_link *l, const struct msg_auth_assign *q, int fd, int file, struct err *e)
+{
+	struct auth_account who;
+	int rc = auth_identity(l->auth, q->kind, q->name, file, &l->arena, &who, e);
+
+	if (rc == 0)
+		return err_set(e, ERR_TEMP, "user %.*s is not in the directory any more", SV_ARG(q->name));
+	if (rc < 0)
+		return -1;
+	if (fd < 0)
+		return err_set(e, ERR_PERM, "no socket in the request");
+	struct msg_auth_session m = {
+		.user = who.name,
+		.uid = who.uid,
+		.gid = who.gid,
+		.home = who.home,
+		.mail = who.mail,
+		.session = q->session,
+	};
+
+	return auth_switch_pass(
+	        l->auth->sw, q->service, &who, &m, fd, fiber_deadline(l->auth->set.wait_ms), e);
+}
+
+static int do_assign(struct auth_link *l, struct ipc_frame *f, struct err *e)
+{
+	struct msg_auth_assign q;
+	int fd = ipc_take_fd(f, 0), file = ipc_take_fd(f, 1);
+	int rc = msg_auth_assign_decode(f->body, &l->arena, &q, e);
+
+	if (rc == 1) {
+		struct err why = ERR_INIT;
+
+		rc = assign(l, &q, fd, file, &why);
+		if (rc < 0)
+			log_warn("%.*s: no %.*s for %.*s %.*s: %s", SV_ARG(q.session), SV_ARG(q.service),
+			        SV_ARG(q.kind), SV_ARG(q.name), why.text);
+		struct msg_auth_handed r = { .ok = rc == 1, .error = reason(rc, &why) };
+
+		rc = msg_auth_handed_send(l->conn, &r, f->request_id, NULL, 0, soon(), e);
+	}
+	if (fd >= 0)
+		fiber_close(fd);
+	if (file >= 0)
+		fiber_close(file);
+	return rc;
+}
+
 static int do_enlist(struct auth_link *l, const struct ipc_frame *f, struct err *e)
 {
 	struct msg_auth_enlist q;
@@ -207,6 +247,10 @@ static int dispatch(struct auth_link *l, struct ipc_frame *f, struct err *e)
 	case MSG_auth_who:
 		if (l->trusted)
 			return do_who(l, f, e);
+		break;
+	case MSG_auth_assign:
+		if (l->trusted)
+			return do_assign(l, f, e);
 		break;
 	case MSG_auth_enlist:
 		if (l->trusted)

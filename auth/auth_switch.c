@@ -305,10 +305,13 @@ static int wait_for_room(struct auth_switch *sw, struct sv service, int64_t dead
 	}
 	if (rc == 1)
 		return 1;
+	/* the service "imap" is served by the program imapd, "postman" by postman */
+	const char *d = sv_eqz(service, "postman") ? "" : "d";
+
 	return err_set(e, ERR_TEMP,
-	        "no %.*s process has room for a session: raise %.*sd_session_limit, or "
-	        "the process limit of %.*sd in master.cf",
-	        SV_ARG(service), SV_ARG(service), SV_ARG(service));
+	        "no %.*s process has room for a session: raise %.*s%s_session_limit, or the process "
+	        "limit of %.*s%s in master.cf",
+	        SV_ARG(service), SV_ARG(service), d, SV_ARG(service), d);
 }
 
 int auth_switch_pass(struct auth_switch *sw, struct sv service, const struct auth_account *who,

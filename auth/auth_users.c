@@ -11,6 +11,7 @@ struct auth_users {
 	struct htab full;    /* "user@domain" in lower case -> struct auth_user */
 	struct htab local;   /* "user" -> struct auth_user, or &u->ambiguous */
 	struct htab domains; /* "domain" -> one of its users */
+	struct htab uids;    /* uid as octets -> the first of its users */
 	struct auth_user ambiguous;
 	const char *dummy;
 	size_t count;
@@ -32,7 +33,7 @@ static const struct {
 };
 
 struct line_fields {
-	struct sv name, hash, uid, gid, home;
+	struct sv name, hash, uid, gid, home, shell;
 };
 
 /* Fold to lower case into OUT, NUL-terminated. */
@@ -148,6 +149,7 @@ static void split(struct sv line, struct line_fields *f)
 	skip = sv_take_until(&line, ':'); /* gecos */
 	(void)skip;
 	f->home = sv_take_until(&line, ':');
+	f->shell = sv_take_until(&line, ':');
 }
 
 static void enter(struct auth_users *u, struct auth_user *user)
@@ -166,6 +168,10 @@ static void enter(struct auth_users *u, struct auth_user *user)
 	else
 		htab_set(&u->local, local, user);
 	htab_set(&u->domains, sv_from(key, local.len + 1), user);
+	struct sv uid = sv_n((const char *)&user->uid, sizeof(user->uid));
+
+	if (!user->broken && !htab_get(&u->uids, uid))
+		htab_set(&u->uids, uid, user);
 	u->count++;
 	if (!user->broken && user->hash[0] && !u->dummy)
 		u->dummy = user->hash;
@@ -208,6 +214,8 @@ static const char *read_line(
 	}
 	if (!why)
 		why = check_home(u, &f, base, user);
+	if (!why)
+		user->shell = arena_sv(&u->arena, f.shell);
 	if (!why && u->arena.exhausted)
 		why = "the file takes too much memory";
 	user->broken = why != NULL;
@@ -228,6 +236,7 @@ struct auth_users *auth_users_parse(struct sv text, const char *home_base, struc
 	htab_init(&u->full, seed);
 	htab_init(&u->local, seed);
 	htab_init(&u->domains, seed);
+	htab_init(&u->uids, seed);
 	while (sv_take_line(&text, &line)) {
 		number++;
 		struct sv t = sv_trim(line);
@@ -248,6 +257,7 @@ void auth_users_free(struct auth_users *u)
 	htab_free(&u->full);
 	htab_free(&u->local);
 	htab_free(&u->domains);
+	htab_free(&u->uids);
 	arena_free(&u->arena);
 	free(u);
 }
@@ -266,6 +276,11 @@ int auth_users_find(const struct auth_users *u, struct sv name, const struct aut
 		return 0;
 	*out = user;
 	return 1;
+}
+
+const struct auth_user *auth_users_by_uid(const struct auth_users *u, uid_t uid)
+{
+	return htab_get(&u->uids, sv_n((const char *)&uid, sizeof(uid)));
 }
 
 unsigned auth_users_nameless(const struct auth_users *u)

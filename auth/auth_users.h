@@ -29,6 +29,7 @@ struct auth_user {
 	uid_t uid;
 	gid_t gid;
 	struct sv home;
+	struct sv shell; /* may be empty */
 	unsigned line;
 	bool broken; /* only .name and .line are good */
 };
@@ -49,6 +50,8 @@ void auth_users_free(struct auth_users *u);
 /* By "user@domain", or by "user" where only one domain has that user. 1, or 0 (also: not unique).
  */
 int auth_users_find(const struct auth_users *u, struct sv name, const struct auth_user **out);
+/* The user of this uid whose line comes first; NULL: none has it. */
+const struct auth_user *auth_users_by_uid(const struct auth_users *u, uid_t uid);
 /* The first line that names nobody, though it should: 0 none. */
 unsigned auth_users_nameless(const struct auth_users *u);
 /* Does any user have this domain? */

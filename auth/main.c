@@ -1,4 +1,5 @@
 /* auth/main.c - process entry: settings, directory, switchboard. */
+#include <pwd.h>
 #include <sys/types.h>
 
 #include "auth/auth.h"
@@ -44,12 +45,36 @@ static int paths(struct server *s, struct err *e)
 	return rc;
 }
 
+/* Whom this instance may serve: a private one its owner only. */
+static int pre_jail(struct server *s, struct err *e)
+{
+	struct auth *a = mem_alloc(sizeof(*a));
+	struct params_core core;
+
+	server_set_state(s, a);
+	a->set.only_uid = (uid_t)-1;
+	if (params_core_load(server_config(s), &core, e) < 0)
+		return -1;
+	if (core.instance_owner[0]) {
+		a->set.only_uid = geteuid();
+		a->set.only_gid = getegid();
+		return 0;
+	}
+	const struct passwd *pw = getpwnam(core.default_privs);
+
+	if (!pw)
+		return err_set(e, ERR_CONFIG, "default_privs = %s: no such account", core.default_privs);
+	a->set.default_uid = pw->pw_uid;
+	a->set.default_gid = pw->pw_gid;
+	return rights_own(core.mail_owner, &a->set.own, e);
+}
+
 static int post_jail(struct server *s, struct err *e)
 {
 	struct hash_seed seed = { rand_u64(), rand_u64() };
 	struct params_auth p;
 	struct params_login login;
-	struct auth *a = mem_alloc(sizeof(*a));
+	struct auth *a = server_state(s);
 	struct buf homes;
 
 	if (params_auth_load(server_config(s), &p, e) < 0 ||
@@ -65,12 +90,8 @@ static int post_jail(struct server *s, struct err *e)
 	a->penalty = auth_penalty_new(seed, PENALTIES_MAX);
 	a->sw = auth_switch_new();
 	a->workers = server_pool(s, "auth-worker", WORKERS_MAX);
-	a->set = (struct auth_settings){
-		.failure_delay_ms = p.auth_failure_delay * 1000,
-		.wait_ms = p.auth_session_wait * 1000,
-		.only_uid = geteuid(), /* a private instance: one owner */
-	};
-	server_set_state(s, a);
+	a->set.failure_delay_ms = p.auth_failure_delay * 1000;
+	a->set.wait_ms = p.auth_session_wait * 1000;
 	return 0;
 }
 
@@ -80,6 +101,7 @@ static const struct server_def auth = {
 	.jail = JAIL_ACCEPT | JAIL_PASS_FD | JAIL_UNIX | JAIL_READ_FILES,
 	.singleton = true,
 	.paths = paths,
+	.pre_jail = pre_jail,
 	.post_jail = post_jail,
 	.serve = auth_serve,
 };

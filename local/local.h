@@ -2,7 +2,8 @@
  * local/local.h - private types of this folder.
  *
  * The way of a recipient: local_deliver() (loop check) -> local_alias() -> local_user() (.forward) ->
- * mailbox. What expands goes back into the queue as one mail (local_inject.c), never straight out.
+ * local_fan_out(): mailbox, commands, files, and all addresses as one mail that goes back into the queue
+ * (local_inject.c).
  */
 #ifndef LOCAL_LOCAL_H
 #define LOCAL_LOCAL_H
@@ -10,6 +11,7 @@
 #include "lib/clnt/clnt_auth.h"
 #include "lib/config/params.h"
 #include "lib/deliver/deliver_mailbox.h"
+#include "lib/mail/alias_grammar.h"
 #include "lib/map/matchlist.h"
 #include "lib/server/server.h"
 
@@ -26,8 +28,36 @@ struct local {
 	struct maps *aliases;
 	struct matchlist *mydestination;
 	struct ipc_pool *auth, *cleanup;
+	struct ipc_pool *postmen; /* auth again: hand-overs may wait for a process, look-ups do not */
 	struct store *store;
-	bool delivered_to_file, delivered_to_forward; /* prepend_delivered_header */
+	bool delivered_to_file, delivered_to_forward, delivered_to_command; /* prepend_delivered_header */
+	unsigned commands_from; /* enum local_source: allow_mail_to_commands */
+};
+
+/* Where a text that names destinations stands. */
+enum local_source { LOCAL_FROM_ALIAS = 1, LOCAL_FROM_FORWARD = 2, LOCAL_FROM_INCLUDE = 4 };
+
+/* With whose rights something is done. */
+struct local_rights {
+	struct clnt_auth_whose whose;
+	const struct clnt_auth_identity *user; /* has HOME and SHELL; NULL: nobody has */
+};
+
+/* A text that names destinations, while it is expanded. */
+struct local_text {
+	const char *name; /* for messages */
+	struct sv own;    /* this name in it means the user's own mailbox */
+	enum local_source source;
+	struct local_rights rights; /* of its commands and files */
+};
+
+/* A destination that is no address. */
+struct local_member {
+	enum alias_kind kind; /* ALIAS_COMMAND, ALIAS_FILE */
+	struct sv text;
+	enum local_source source;
+	struct local_rights rights;
+	const char *where; /* for messages: "hash:/etc/aliases: alias "x", line 1" */
 };
 
 /* One recipient on its way. */
@@ -47,6 +77,8 @@ struct local_rcpt {
 struct local_expansion {
 	struct sv *addresses; /* internal form, without doubles */
 	size_t n;
+	struct local_member *members;
+	size_t nmembers;
 	bool self;            /* also, or only, the user's own mailbox */
 	struct sv written;    /* as written: goes into the nonce */
 	struct sv sender;     /* of the new mail */
@@ -70,27 +102,35 @@ MUST_USE int local_loop_parse(struct sv head, struct arena *a, struct local_loop
 int local_alias(struct local_rcpt *r);
 void local_user(struct local_rcpt *r);
 
-/*
- * The user's .forward. 1 *out is filled in; 0 none applies: mailbox; -1 with E: defer.
- * PATH is a forward_path entry after expansion.
- */
+/* Append TEMPLATE with $user, $home and so on filled in (WHO may be NULL); FILTER: as struct expand's.
+ * 0 or -1 with E. */
+MUST_USE int local_expand_text(const struct local_rcpt *r, const struct clnt_auth_identity *who,
+	struct sv template, const char *filter, struct buf *out, struct err *e);
+
+/* 1 the user has a .forward that says something else than "keep it", and X tells what; 0; -1 with E. */
+MUST_USE int local_forward(struct local_rcpt *r, const struct clnt_auth_identity *who,
+	struct local_expansion *x, struct err *e);
+/* Its parts. PATH is a forward_path entry after expansion. 1, 0 there is none, -1 with E. */
 MUST_USE int local_forward_read(const char *path, uid_t uid, struct buf *text, struct err *e);
 MUST_USE int local_forward_path(const struct local_rcpt *r, const struct clnt_auth_identity *who,
 	struct sv template, struct buf *out, struct err *e);
 
 /*
- * Sort the items of an alias (OWN: its name; alias) or .forward (OWN: the user's) into addresses and "self".
- * 0, or -1 with E (CONFIG): an item of a kind that cannot be delivered to.
+ * Sort the items of T, an alias (.own: its name) or .forward (.own: the user's), into addresses, "self" and
+ * members. 0, or -1 with E: the mail waits.
  */
-struct alias_list;
-MUST_USE int local_expand(const struct local_rcpt *r, const struct alias_list *l, struct sv own,
-	const char *source, struct local_expansion *out, struct err *e);
+MUST_USE int local_expand(const struct local_rcpt *r, const struct local_text *t, const struct alias_list *l,
+	struct local_expansion *out, struct err *e);
 
-/* Deliver an expansion: own mailbox first (WHO may be NULL: no such user), then the rest as one mail. */
+/* Deliver an expansion: own mailbox (WHO may be NULL: no such user), members, addresses as one mail. */
 void local_fan_out(
 	struct local_rcpt *r, const struct clnt_auth_identity *who, const struct local_expansion *x);
 
-/* Give the expansion back to the queue. 1 with the new id in ID, 0 refused for good, -1 try again;
+/* Run a command, as a postman with its rights. SENDER: of the mail as the command sees it. */
+void local_command(const struct local_rcpt *r, const struct local_member *m, struct sv sender,
+	struct deliver_outcome *out);
+
+/* Give the addresses of an expansion back to the queue. 1 with the new id in ID, 0 refused for good, -1 try again;
  * the text in E, the code in DSN. */
 #define LOCAL_ID_MAX 64
 MUST_USE int local_inject(const struct local_rcpt *r, const struct local_expansion *x,

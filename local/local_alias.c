@@ -1,7 +1,10 @@
 /* alias_maps: look-up order, owner- aliases. */
+#include <errno.h>
+
+#include "lib/fiber/fiber.h"
 #include "lib/mail/addr.h"
 #include "lib/mail/alias_grammar.h"
-#include "lib/sys/log.h"
+#include "lib/sys/sys.h"
 #include "local/local.h"
 
 /* Look NAME up. 1 with VALUE, 0, -1 with E. */
@@ -49,29 +52,76 @@ static int owner_sender(struct local_rcpt *r, struct sv name, struct buf *value,
 	return 0;
 }
 
+struct open_job {
+	const char *path;
+	int fd, saved;
+};
+
+static void open_run(void *rec)
+{
+	struct open_job *j = rec;
+	j->fd = sys_open(j->path, O_PATH, 0);
+	j->saved = errno;
+}
+
+/* Commands and files of an alias are its file's owner's; of a table without a file nobody's in particular.
+ * 0, or -1 with E. */
+static int rights(struct local *l, struct local_rights *out, struct err *e)
+{
+	struct open_job j = { .path = maps_last_file(l->aliases), .fd = -1 };
+	*out = (struct local_rights){ .whose = { .kind = "default", .fd = -1 } };
+	if (!j.path)
+		return 0;
+	fiber_offload(FIBER_POOL_LOOKUP, open_run, &j);
+	if (j.fd < 0)
+		return err_sys(e, j.saved, "open %s", j.path);
+	out->whose = (struct clnt_auth_whose){ .kind = "owner", .fd = j.fd };
+	return 0;
+}
+
+static bool has_rights(const struct alias_list *l)
+{
+	for (size_t i = 0; i < l->count; i++)
+		if (l->items[i].kind != ALIAS_ADDRESS)
+			return true;
+	return false;
+}
+
+/* The members of the alias T with the name NAME. 0, or -1 with E. */
+static int expand(struct local_rcpt *r, struct local_text *t, struct sv name, struct buf *value,
+        struct local_expansion *x, struct err *e)
+{
+	struct alias_list list;
+	t->own = name;
+	if (alias_parse(x->written, ALIAS_RHS, t->name, 1, LOCAL_ITEMS_MAX, r->rq->arena, &list, e) < 0 ||
+	        (has_rights(&list) && rights(r->local, &t->rights, e) < 0) ||
+	        local_expand(r, t, &list, x, e) < 0)
+		return -1;
+	return owner_sender(r, name, value, x, e);
+}
+
 /* NAME has the VALUE: expand and deliver. */
 static void deliver_alias(struct local_rcpt *r, struct sv name, struct buf *value)
 {
 	struct deliver_request *rq = r->rq;
 	struct err e = ERR_INIT;
 	struct local_expansion x = { .written = arena_sv(rq->arena, buf_sv(value)) };
-	const char *source = arena_printf(
+	struct local_text t = { .source = LOCAL_FROM_ALIAS, .rights = { .whose = { .fd = -1 } } };
+	struct clnt_auth_identity who;
+	int rc = -1;
+	t.name = arena_printf(
 	        rq->arena, "%s: alias \"%.*s\"", maps_last(r->local->aliases), SV_ARG(name));
-	struct alias_list list;
-	if (!source || !x.written.p)
+	if (!t.name || !x.written.p)
 		err_set(&e, ERR_TEMP, "alias \"%.*s\" is too large", SV_ARG(name));
-	else if (alias_parse(x.written, ALIAS_RHS, source, 1, LOCAL_ITEMS_MAX, rq->arena, &list,
-	                 &e) == 1 &&
-	         local_expand(r, &list, name, source, &x, &e) == 0 &&
-	         owner_sender(r, name, value, &x, &e) == 0) {
-		struct clnt_auth_identity who;
-		int rc = x.self ? local_who(r, &who, &e) : 0;
-		if (rc >= 0) {
-			local_fan_out(r, rc == 1 ? &who : NULL, &x);
-			return;
-		}
-	}
-	deliver_failed(rq, r->i, DSN(4, 3, 5), "alias expansion", &e);
+	else
+		rc = expand(r, &t, name, value, &x, &e);
+	if (rc == 0 && x.self)
+		rc = local_who(r, &who, &e);
+	if (rc >= 0)
+		local_fan_out(r, rc == 1 ? &who : NULL, &x);
+	else
+		deliver_failed(rq, r->i, DSN(4, 3, 5), "alias expansion", &e);
+	sys_close(t.rights.whose.fd);
 }
 
 int local_alias(struct local_rcpt *r)

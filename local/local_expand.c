@@ -1,12 +1,18 @@
-/* What the members of an alias or .forward mean: own mailbox, other addresses, or not possible. */
-#include <stdio.h>
-
+/* What the members of an alias or .forward mean: own mailbox, other addresses, commands, files. */
 #include "lib/base/hash.h"
 #include "lib/mail/addr.h"
-#include "lib/mail/alias_grammar.h"
-#include "lib/sys/log.h"
 #include "lib/sys/rand.h"
 #include "local/local.h"
+
+#define GROW_FIRST 8
+
+struct expander {
+	const struct local_rcpt *r;
+	struct local_expansion *out;
+	struct htab seen; /* doubles are left out, as far as the limit goes */
+	size_t addresses_cap, members_cap;
+	struct err *e;
+};
 
 /* Is ADDRESS the name OWN at this site? 1, 0, -1 with E. */
 static int is_own(const struct local_rcpt *r, struct sv address, struct sv own, struct err *e)
@@ -25,17 +31,6 @@ static int is_own(const struct local_rcpt *r, struct sv address, struct sv own, 
 	return matchlist_string(r->local->mydestination, domain, e);
 }
 
-static const char *kind_name(const struct alias_item *it)
-{
-	switch (it->kind) {
-	case ALIAS_COMMAND: return "a command";
-	case ALIAS_FILE: return "a file";
-	case ALIAS_INCLUDE: return "an :include: file";
-	case ALIAS_ADDRESS: break;
-	}
-	return "an address";
-}
-
 /* ITEM as it goes into the new mail: with a domain, "\user" kept as such. */
 static struct sv complete(const struct local_rcpt *r, const struct alias_item *it)
 {
@@ -48,92 +43,111 @@ static struct sv complete(const struct local_rcpt *r, const struct alias_item *i
 	        SV_ARG(has_domain ? domain : r->domain)));
 }
 
-int local_expand(const struct local_rcpt *r, const struct alias_list *l, struct sv own,
-        const char *source, struct local_expansion *out, struct err *e)
+/* Was KEY there before? It is from now on, as far as duplicate_filter_limit goes. */
+static bool seen_before(struct expander *x, struct sv key)
+{
+	long limit = x->r->local->params.duplicate_filter_limit;
+	if (htab_get(&x->seen, key))
+		return true;
+	if (limit == 0 || x->seen.count < (size_t)limit)
+		(void)htab_set(&x->seen, key, x);
+	return false;
+}
+
+/* V with room for one more; NULL at the arena's ceiling. */
+static void *room_for_one(struct arena *a, void *v, size_t n, size_t *cap, size_t size)
+{
+	if (n < *cap)
+		return v;
+	size_t more = *cap ? *cap * 2 : GROW_FIRST;
+	void *p = arena_array(a, more, size);
+	if (p && n > 0)
+		memcpy(p, v, n * size);
+	*cap = more;
+	return p;
+}
+
+static int no_room(struct expander *x, const struct local_text *t)
+{
+	return err_set(x->e, ERR_TEMP, "%s: too many members", t->name);
+}
+
+static int add_address(struct expander *x, const struct local_text *t, const struct alias_item *it)
+{
+	struct local_expansion *out = x->out;
+	int mine = is_own(x->r, it->text, t->own, x->e);
+	if (mine < 0)
+		return -1;
+	if (mine == 1) {
+		out->self = true;
+		return 0;
+	}
+	struct sv full = complete(x->r, it);
+	struct buf key;
+	buf_init(&key, ADDR_MAX + 1);
+	(void)addr_fold(&key, full);
+	bool known = seen_before(x, buf_sv(&key));
+	buf_free(&key);
+	if (known)
+		return 0;
+	struct sv *v = room_for_one(
+	        x->r->rq->arena, out->addresses, out->n, &x->addresses_cap, sizeof(*v));
+	if (!v || x->r->rq->arena->exhausted)
+		return no_room(x, t);
+	out->addresses = v;
+	out->addresses[out->n++] = full;
+	return 0;
+}
+
+static int add_member(struct expander *x, const struct local_text *t, const struct alias_item *it)
+{
+	struct local_expansion *out = x->out;
+	struct arena *a = x->r->rq->arena;
+	char *key = arena_printf(a, "%c%s %.*s %.*s", it->kind == ALIAS_COMMAND ? '|' : '/',
+	        t->rights.whose.kind, SV_ARG(t->rights.whose.name), SV_ARG(it->text));
+	if (!key)
+		return no_room(x, t);
+	if (seen_before(x, sv_z(key)))
+		return 0;
+	struct local_member *v =
+	        room_for_one(a, out->members, out->nmembers, &x->members_cap, sizeof(*v));
+	char *where = arena_printf(a, "%s, line %u", t->name, it->line);
+	if (!v || !where)
+		return no_room(x, t);
+	out->members = v;
+	out->members[out->nmembers++] = (struct local_member){ .kind = it->kind,
+		.text = it->text,
+		.source = t->source,
+		.rights = t->rights,
+		.where = where };
+	return 0;
+}
+
+static int add_all(struct expander *x, const struct local_text *t, const struct alias_list *l)
 {
 	int rc = 0;
-	struct htab seen; /* doubles are left out, as far as the limit goes */
-	htab_init(&seen, (struct hash_seed){ rand_u64(), rand_u64() });
-	out->addresses =
-	        arena_array(r->rq->arena, l->count ? l->count : 1, sizeof(*out->addresses));
-	if (!out->addresses)
-		rc = err_set(e, ERR_TEMP, "%s: too many members", source);
 	for (size_t i = 0; i < l->count && rc == 0; i++) {
 		const struct alias_item *it = &l->items[i];
-		if (it->kind != ALIAS_ADDRESS) {
-			rc = err_set(e, ERR_CONFIG,
-			        "%s, line %u: delivery to %s is not part of this version", source,
-			        it->line, kind_name(it));
+		switch (it->kind) {
+		case ALIAS_ADDRESS: rc = add_address(x, t, it); break;
+		case ALIAS_COMMAND: rc = add_member(x, t, it); break;
+		case ALIAS_FILE:
+		case ALIAS_INCLUDE:
+			rc = err_set(x->e, ERR_CONFIG,
+			        "%s, line %u: delivery to %s is not part of this version", t->name,
+			        it->line, it->kind == ALIAS_FILE ? "a file" : "an :include: file");
 			break;
 		}
-		int mine = is_own(r, it->text, own, e);
-		out->self |= mine == 1;
-		struct sv full = mine == 0 ? complete(r, it) : SV_NONE;
-		if (mine < 0 || r->rq->arena->exhausted)
-			rc = mine < 0 ? -1 : err_set(e, ERR_TEMP, "%s: too many members", source);
-		if (rc < 0 || mine == 1)
-			continue;
-		struct buf key;
-		buf_init(&key, ADDR_MAX + 1);
-		(void)addr_fold(&key, full);
-		long limit = r->local->params.duplicate_filter_limit;
-		if (!htab_get(&seen, buf_sv(&key))) {
-			out->addresses[out->n++] = full;
-			if (limit == 0 || seen.count < (size_t)limit)
-				(void)htab_set(&seen, buf_sv(&key), out);
-		}
-		buf_free(&key);
 	}
-	htab_free(&seen);
 	return rc;
 }
 
-/* The user's own mailbox, as one member of an expansion. */
-static void own_mailbox(struct local_rcpt *r, const struct clnt_auth_identity *who,
-        const struct local_expansion *x, struct deliver_outcome *o)
+int local_expand(const struct local_rcpt *r, const struct local_text *t, const struct alias_list *l,
+        struct local_expansion *out, struct err *e)
 {
-	if (who) {
-		/* when the rest fails, all is tried again: the key keeps the mailbox from a
-		 * second copy */
-		local_mailbox(r, who, x->n > 0, o);
-		return;
-	}
-	*o = (struct deliver_outcome){ .status = DELIVER_BOUNCED, .dsn = DSN(5, 1, 1) };
-	(void)snprintf(o->text, sizeof(o->text), "unknown user: \"%.*s\"", SV_ARG(r->user));
-}
-
-/*
- * The mailbox comes first, and while it cannot be written the others wait: forwarding twice cannot be
- * taken back. A mailbox that refuses the mail for good does not keep it from the others.
- */
-void local_fan_out(
-        struct local_rcpt *r, const struct clnt_auth_identity *who, const struct local_expansion *x)
-{
-	struct deliver_request *rq = r->rq;
-	struct deliver_outcome o = { .status = DELIVER_NONE };
-	if (x->self) {
-		own_mailbox(r, who, x, &o);
-		if (o.status == DELIVER_DEFERRED || x->n == 0) {
-			deliver_done(rq, r->i, o.status, o.dsn, "%s", o.text);
-			return;
-		}
-	}
-	if (x->n == 0) {
-		deliver_done(rq, r->i, DELIVER_BOUNCED, DSN(5, 1, 1), "\"%.*s\" expands to nobody",
-		        SV_ARG(r->name));
-		return;
-	}
-	char id[LOCAL_ID_MAX];
-	struct dsn_code dsn = DSN(4, 3, 0);
-	struct err e = ERR_INIT;
-	int rc = local_inject(r, x, id, &dsn, &e);
-	if (rc < 0)
-		deliver_failed(rq, r->i, dsn, "forwarding", &e);
-	else if (rc == 0)
-		deliver_done(rq, r->i, DELIVER_BOUNCED, dsn, "forwarding: %s", e.text);
-	else if (o.status == DELIVER_BOUNCED)
-		deliver_done(rq, r->i, o.status, o.dsn, "%s (the others got it as %s)", o.text, id);
-	else
-		deliver_done(rq, r->i, DELIVER_SENT, DSN(2, 0, 0), "%s%sforwarded as %s",
-		        o.status ? o.text : "", o.status ? ", " : "", id);
+	struct expander x = { .r = r, .out = out, .e = e };
+	htab_init(&x.seen, (struct hash_seed){ rand_u64(), rand_u64() });
+	int rc = add_all(&x, t, l);
+	htab_free(&x.seen);
+	return rc;
 }

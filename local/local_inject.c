@@ -88,7 +88,7 @@ static enum queue_action action_of(const struct local_expansion *x)
 {
 	if (x->list)
 		return QUEUE_ACTION_DELIVERED;
-	return x->n + x->self > 1 ? QUEUE_ACTION_EXPANDED : QUEUE_ACTION_PASSED_ON;
+	return x->n + x->self + x->nmembers > 1 ? QUEUE_ACTION_EXPANDED : QUEUE_ACTION_PASSED_ON;
 }
 
 static int send_rcpts(const struct local_rcpt *r, const struct local_expansion *x,

@@ -17,6 +17,14 @@ static bool listed(const char *list, const char *word)
 	return false;
 }
 
+/* allow_mail_to_commands as enum local_source. */
+static unsigned sources(const char *list)
+{
+	return (listed(list, "alias") ? LOCAL_FROM_ALIAS : 0u) |
+	       (listed(list, "forward") ? LOCAL_FROM_FORWARD : 0u) |
+	       (listed(list, "include") ? LOCAL_FROM_INCLUDE : 0u);
+}
+
 static int pre_jail(struct server *s, struct err *e)
 {
 	struct local *l = mem_alloc(sizeof(*l));
@@ -27,6 +35,8 @@ static int pre_jail(struct server *s, struct err *e)
 		return -1;
 	l->delivered_to_file = listed(l->params.prepend_delivered_header, "file");
 	l->delivered_to_forward = listed(l->params.prepend_delivered_header, "forward");
+	l->delivered_to_command = listed(l->params.prepend_delivered_header, "command");
+	l->commands_from = sources(l->params.allow_mail_to_commands);
 	l->aliases = maps_open("alias_maps", l->core.alias_maps, &l->env, 0, e);
 	if (!l->aliases)
 		return -1;
@@ -42,6 +52,7 @@ static int post_jail(struct server *s, struct err *e)
 	fiber_pool_size(FIBER_POOL_DURABLE, 16);
 	l->env.proxymap = server_pool(s, l->core.proxymap_service_name, 4);
 	l->auth = server_pool(s, "auth", 8);
+	l->postmen = server_pool(s, "auth", 50);
 	l->cleanup = server_pool(s, l->core.cleanup_service_name, 20);
 	l->store = store_new(&(struct store_options){
 	        .host = l->core.myhostname,

@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <sys/stat.h>
 
+#include "lib/config/environ.h"
 #include "lib/sys/clock.h"
 #include "lib/sys/log.h"
 #include "master/master.h"
@@ -88,6 +89,23 @@ static int check_options(const struct generation *g, const struct service *cf, s
 	return rc;
 }
 
+static int ignore_variable(void *arg, struct sv name, struct sv value)
+{
+	(void)arg;
+	(void)name;
+	(void)value;
+	return 0;
+}
+
+static int check_environment(const struct config *cfg, const char *parameter, struct err *e)
+{
+	const char *list = config_str(cfg, parameter, e);
+	if (!list)
+		return -1;
+	return environ_each(list, environ_own, ignore_variable, NULL, e) < 0 ? err_prefix(e, "%s", parameter)
+	                                                                     : 0;
+}
+
 /* All sections, not only what master itself reads: a reload that passed may not end in throttled
  * services. */
 static int check_parameters(const struct config *cfg, struct err *e)
@@ -100,7 +118,9 @@ static int check_parameters(const struct config *cfg, struct err *e)
 	} while (0);
 	CONFIG_SECTIONS(X)
 #undef X
-	return 0;
+	return check_environment(cfg, "import_environment", e) < 0
+	               ? -1
+	               : check_environment(cfg, "export_environment", e);
 }
 
 static int read_services(struct master *m, struct generation *g, struct err *e)

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <sysexits.h>
 
+#include "lib/config/environ.h"
 #include "lib/sys/clock.h"
 #include "lib/sys/log.h"
 #include "lib/sys/sys.h"
@@ -80,13 +81,23 @@ static void make_arguments(struct launch *l, const struct master *m, const struc
 		add_arg(l, cf->argv[i]);
 }
 
-/* Only what is named here passes: the environment of whoever started master does not. */
+/* import_environment. MAIL_CONFIG and PATH are master's own words. */
+static int import(void *arg, struct sv name, struct sv value)
+{
+	struct launch *l = arg;
+	if (sv_eqz(name, "MAIL_CONFIG") || sv_eqz(name, "PATH") || sv_starts(name, SV("MERPATI_")))
+		return 0;
+	if (l->envc == ENV_MAX - 1)
+		return -1;
+	l->envp[l->envc++] = arena_printf(&l->arena, "%.*s=%.*s", SV_ARG(name), SV_ARG(value));
+	return 0;
+}
+
+/* Only import_environment and what is named here passes from whoever started master. */
 static void make_environment(
         struct launch *l, const struct master *m, const struct msvc *svc, size_t log_at)
 {
 	static const char *const passed[] = {
-		"TZ",
-		"LANG",
 		"XDG_RUNTIME_DIR",
 		"ASAN_OPTIONS",
 		"UBSAN_OPTIONS",
@@ -101,6 +112,9 @@ static void make_environment(
 	};
 	add_env(l, "PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
 	add_env(l, "MAIL_CONFIG", m->config_dir);
+	struct err e = ERR_INIT;
+	if (environ_each(svc->gen->core.import_environment, environ_own, import, l, &e) < 0)
+		log_warn("import_environment: %s", e.text);
 	for (size_t i = 0; i < ARRAY_LEN(passed); i++)
 		add_env(l, passed[i], getenv(passed[i]));
 	struct buf b;

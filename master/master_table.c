@@ -15,6 +15,7 @@ static const struct program_facts programs[] = {
 	{ .program = "qmgr", .stage = STAGE_QMGR, .keep = 1 },
 	{ .program = "smtp", .stage = STAGE_AGENTS, .caller_out = true },
 	{ .program = "lmtp", .stage = STAGE_AGENTS, .caller_out = true },
+	{ .program = "postman", .stage = STAGE_AGENTS, .keep_free = 1 },
 	{ .program = "bounce", .stage = STAGE_WRITERS },
 	{ .program = "cleanup", .stage = STAGE_WRITERS, .keep = KEEP_CORES, .net = true },
 	{ .program = "trivial-rewrite", .stage = STAGE_LOOKUPS, .net = true, .out = true },

@@ -88,6 +88,7 @@ void init_master_cf(struct buf *out)
 	        "auth-worker   unix       -       -      n      -      4       auth-worker\n"
 	        "pop3d         unix       -       -      n      -      4       pop3d\n"
 	        "imapd         unix       -       -      n      -      4       imapd\n"
+	        "postman       unix       -       n      n      -      -       postman\n"
 	        "# Mail for other hosts is accepted from mynetworks and waits in the queue.\n"
 	        "smtp          unix       -       -      n      -      -       error\n"
 	        "  -o { error_defer_text = 4.3.2 delivery to other hosts is not part of this "

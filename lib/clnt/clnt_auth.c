@@ -69,7 +69,8 @@ int clnt_auth_who(struct ipc_pool *auth, struct sv name, struct arena *a,
 	buf_free(&body);
 	if (rc == 1)
 		*out = (struct clnt_auth_identity){
-			.name = r.name, .uid = r.uid, .gid = r.gid, .home = r.home, .mail = r.mail
+			.name = r.name, .uid = r.uid, .gid = r.gid, .home = r.home, .mail = r.mail,
+			.shell = r.shell
 		};
 	return rc;
 }
@@ -126,24 +127,12 @@ int clnt_auth_sign_in(struct ipc_conn *c, const struct clnt_auth_attempt *what, 
 	return answer(r.status, r.text, e);
 }
 
-int clnt_auth_hand_over(struct ipc_conn *c, const struct clnt_auth_hand_over *what, int client_fd,
-        int64_t deadline, struct err *e)
+/* The answer to hand_over and assign. 1, or -1. */
+static int await_handed(struct ipc_conn *c, int64_t deadline, struct err *e)
 {
-	struct msg_auth_hand_over q = {
-		.token = what->token,
-		.service = what->service,
-		.input = what->input,
-		.tag = what->tag,
-		.remote_addr = what->remote_addr,
-		.local_addr = what->local_addr,
-		.session = what->session,
-	};
 	struct msg_auth_handed r;
 	struct ipc_frame f;
 	struct arena a;
-
-	if (msg_auth_hand_over_send(c, &q, 2, &client_fd, 1, deadline, e) < 0)
-		return -1;
 	int rc = ipc_recv(c, &f, deadline, e);
 	if (rc == 0)
 		return err_set(e, ERR_TEMP, "auth: connection closed");
@@ -157,6 +146,40 @@ int clnt_auth_hand_over(struct ipc_conn *c, const struct clnt_auth_hand_over *wh
 		rc = r.ok ? 1 : err_set(e, ERR_TEMP, "auth: %.*s", SV_ARG(r.error));
 	arena_free(&a);
 	return rc;
+}
+
+int clnt_auth_hand_over(struct ipc_conn *c, const struct clnt_auth_hand_over *what, int client_fd,
+        int64_t deadline, struct err *e)
+{
+	struct msg_auth_hand_over q = {
+		.token = what->token,
+		.service = what->service,
+		.input = what->input,
+		.tag = what->tag,
+		.remote_addr = what->remote_addr,
+		.local_addr = what->local_addr,
+		.session = what->session,
+	};
+
+	if (msg_auth_hand_over_send(c, &q, 2, &client_fd, 1, deadline, e) < 0)
+		return -1;
+	return await_handed(c, deadline, e);
+}
+
+int clnt_auth_assign(struct ipc_conn *c, const char *service, const struct clnt_auth_whose *whose,
+        struct sv session, int service_fd, int64_t deadline, struct err *e)
+{
+	struct msg_auth_assign q = {
+		.service = sv_z(service),
+		.kind = sv_z(whose->kind),
+		.name = whose->name,
+		.session = session,
+	};
+	int fds[] = { service_fd, whose->fd };
+
+	if (msg_auth_assign_send(c, &q, 3, fds, whose->fd >= 0 ? 2 : 1, deadline, e) < 0)
+		return -1;
+	return await_handed(c, deadline, e);
 }
 
 int clnt_auth_enlist(

@@ -34,6 +34,7 @@ struct clnt_auth_identity {
 	gid_t gid;
 	struct sv home; /* absolute */
 	struct sv mail; /* "maildir:PATH", PATH absolute */
+	struct sv shell; /* may be empty */
 	struct u32_list groups; /* besides GID; only where auth assigns a process */
 };
 
@@ -94,10 +95,27 @@ struct clnt_auth_hand_over {
 MUST_USE int clnt_auth_hand_over(struct ipc_conn *c, const struct clnt_auth_hand_over *what,
         int client_fd, int64_t deadline, struct err *e);
 
-/* --- for pop3d and imapd: one connection for the life of the process
- * ------------------------------ */
+/* --- for local, virtual, pipe: class queue only ------------------------------------------------- */
 
-/* Offer to serve SERVICE ("imap", "pop3") with ROOM sessions more. 1 sent, -1. */
+/* An identity, by one of the names that auth accepts. */
+struct clnt_auth_whose {
+	const char *kind; /* "user", "owner", "default" */
+	struct sv name;   /* of a user, as for exists */
+	int fd;           /* "owner": of the file whose owner is meant; else -1 */
+};
+
+/*
+ * Have SERVICE_FD served by a process of SERVICE ("postman") with that identity. Both descriptors stay the
+ * caller's. SESSION: id for the log.
+ *   1  a process has it
+ *  -1  refused, or nobody took it (E)
+ */
+MUST_USE int clnt_auth_assign(struct ipc_conn *c, const char *service, const struct clnt_auth_whose *whose,
+        struct sv session, int service_fd, int64_t deadline, struct err *e);
+
+/* --- for pop3d, imapd, postman: one connection for the life of the process ---------------------- */
+
+/* Offer to serve SERVICE ("imap", "pop3", "postman") with ROOM sessions more. 1 sent, -1. */
 MUST_USE int clnt_auth_enlist(
         struct ipc_conn *c, struct sv service, uint32_t room, int64_t deadline, struct err *e);
 /* FREED sessions ended since the last time: so much more room. A difference, because a session may

@@ -21,7 +21,7 @@
 #define CONFIG_SECTIONS(X) \
 	X(core) X(smtpd) X(smtp) X(lmtp) X(cleanup) X(qmgr) X(rewrite) X(local) X(virtual) \
 	X(bounce) X(pickup) X(sendmail) X(master) X(anvil) X(dnsd) X(proxymap) X(auth) \
-	X(login) X(pop3d) X(imapd) X(store) X(postlogd) X(tls) X(postscreen) X(verify) \
+	X(login) X(pop3d) X(imapd) X(postman) X(store) X(postlogd) X(tls) X(postscreen) X(verify) \
 	X(other)
 
 enum param_section {
@@ -148,6 +148,10 @@ struct params_pop3d {
 struct params_imapd {
 	const struct config *config;
 #include "lib/config/params/imapd.def"
+};
+struct params_postman {
+	const struct config *config;
+#include "lib/config/params/postman.def"
 };
 struct params_store {
 	const struct config *config;

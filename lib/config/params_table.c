@@ -79,6 +79,9 @@ static const struct param_row table[] = {
 #define SEC imapd
 #include "lib/config/params/imapd.def"
 #undef SEC
+#define SEC postman
+#include "lib/config/params/postman.def"
+#undef SEC
 #define SEC store
 #include "lib/config/params/store.def"
 #undef SEC

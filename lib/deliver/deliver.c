@@ -9,7 +9,6 @@
 #include "lib/sys/sys.h"
 
 #define ANSWER_TIMEOUT_MS (60 * 1000)
-#define TEXT_MAX          900 /* below DONE_LOG_TEXT_MAX */
 
 struct deliver_state {
 	const struct deliver_agent *agent;
@@ -110,7 +109,7 @@ void deliver_done(struct deliver_request *rq, size_t i, enum deliver_status stat
 	if (r->status != DELIVER_NONE)
 		return;
 	struct buf text;
-	buf_init(&text, 4 * TEXT_MAX);
+	buf_init(&text, 4 * DELIVER_TEXT_MAX);
 	va_list ap;
 	va_start(ap, fmt);
 	(void)buf_vprintf(&text, fmt, ap);
@@ -118,7 +117,7 @@ void deliver_done(struct deliver_request *rq, size_t i, enum deliver_status stat
 	for (size_t k = 0; k < text.len; k++)
 		if ((unsigned char)text.p[k] < 0x20)
 			text.p[k] = ' ';
-	struct sv kept = arena_sv(rq->arena, sv_upto(sv_trim(buf_sv(&text)), TEXT_MAX));
+	struct sv kept = arena_sv(rq->arena, sv_upto(sv_trim(buf_sv(&text)), DELIVER_TEXT_MAX));
 	r->text = kept.p ? kept : SV("result text lost: out of memory");
 	buf_free(&text);
 	finish(rq, i, status, dsn);

@@ -42,6 +42,8 @@ enum deliver_flag {
 	DELIVER_VERIFY_ONLY = 4,
 };
 
+#define DELIVER_TEXT_MAX 900 /* of a result; below DONE_LOG_TEXT_MAX */
+
 struct deliver_rcpt {
 	uint64_t offset;
 	struct sv recipient; /* internal form */

@@ -36,11 +36,11 @@ struct deliver_decider {
 	void *ctx;
 };
 
-/* How a mailbox delivery went, before it becomes a recipient's result. */
+/* How one delivery went, before it becomes a recipient's result or a part of it. */
 struct deliver_outcome {
 	enum deliver_status status;
 	struct dsn_code dsn;
-	char text[ERR_TEXT_MAX + 64];
+	char text[DELIVER_TEXT_MAX + 1];
 };
 
 struct deliver_mailbox {

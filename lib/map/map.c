@@ -66,6 +66,11 @@ const char *map_spec(const struct map *m)
 	return m->spec;
 }
 
+const char *map_file(const struct map *m)
+{
+	return m->path;
+}
+
 bool map_is_pure(const struct map *m)
 {
 	return m->ops && m->ops->pure;

@@ -38,6 +38,9 @@ struct map *map_open(const char *spec, unsigned flags);
 void map_free(struct map *m);
 const char *map_spec(const struct map *m);
 
+/* The file whose content answers look-ups; NULL: there is none. */
+const char *map_file(const struct map *m);
+
 /* Open now what a look-up would open. 0, or -1 with the reason. */
 MUST_USE int map_check(struct map *m, struct err *e);
 

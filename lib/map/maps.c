@@ -18,7 +18,7 @@ struct maps {
 	size_t n;
 	struct maps_env env;
 	unsigned flags;
-	const char *last;
+	const struct map *last; /* NULL: none has answered yet */
 };
 
 /* One search through local tables, for a thread of the look-up pool. */
@@ -28,7 +28,7 @@ struct search {
 	size_t only;  /* one table, or SIZE_MAX: all */
 	struct buf *value;
 	size_t which;
-	const char *answered;
+	const struct map *answered;
 	int rc;
 	struct err *e;
 };
@@ -54,7 +54,6 @@ struct maps *maps_open(const char *title, const char *list, const struct maps_en
 	m->title = mem_strdup(title);
 	m->v = mem_array(TABLES_MAX, sizeof(*m->v));
 	m->flags = flags;
-	m->last = "";
 	if (env)
 		m->env = *env;
 	if (m->env.timeout_ms == 0)
@@ -95,7 +94,12 @@ const char *maps_title(const struct maps *m)
 
 const char *maps_last(const struct maps *m)
 {
-	return m->last;
+	return m->last ? map_spec(m->last) : "";
+}
+
+const char *maps_last_file(const struct maps *m)
+{
+	return m->last ? map_file(m->last) : NULL;
 }
 
 int maps_check(struct maps *m, struct err *e)
@@ -122,7 +126,7 @@ static void search_local(void *rec)
 				continue;
 			s->rc = map_lookup(map, s->keys->v[k].key, s->value, s->e);
 			s->which = k;
-			s->answered = map_spec(map);
+			s->answered = map;
 		}
 	}
 }
@@ -175,7 +179,7 @@ static void run_remote(struct search *s)
 	struct buf body;
 	arena_init(&a, MAP_VALUE_MAX + 65536);
 	buf_init(&body, IPC_FRAME_MAX);
-	s->answered = map_spec(map);
+	s->answered = map;
 	s->rc = -1;
 	for (size_t k = 0; k < s->keys->n; k++)
 		if (!s->keys->v[k].partial || !map_is_pattern(map))

@@ -57,5 +57,7 @@ MUST_USE int maps_find_keys(struct maps *m, const struct map_keys *keys, struct 
 
 /* The table that answered last on this list ("hash:/etc/aliases"), for log lines. */
 const char *maps_last(const struct maps *m);
+/* The file behind that table ("/etc/aliases.db"); NULL: it has none. */
+const char *maps_last_file(const struct maps *m);
 
 #endif

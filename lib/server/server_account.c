@@ -35,7 +35,8 @@ int account_choose(struct server *s, struct err *e)
 	const struct rights *r = s->rights = rights_of(program);
 	j->uid = (uid_t)-1;
 	j->gid = (gid_t)-1;
-	j->no_new_privs = true;
+	/* set-id programs must work below what executes users' commands, in a private instance, too */
+	j->no_new_privs = !r || !r->set_id_below;
 	if (geteuid() != 0)
 		return 0;
 	if (s->core.instance_owner[0])
@@ -44,7 +45,6 @@ int account_choose(struct server *s, struct err *e)
 		return err_set(e, ERR_CONFIG, "%s has no account in a system instance", program);
 	if (rights_own(s->core.mail_owner, &s->own, e) < 0)
 		return -1;
-	j->no_new_privs = !r->set_id_below;
 	j->keep_bounding = r->set_id_below;
 	if (r->account < RIGHTS_ACCOUNTS) {
 		j->uid = s->own.ids[r->account].uid;

@@ -97,14 +97,13 @@ class Local(unittest.TestCase):
         self.assertIn(["<owner-list" + AT + ">"], [headers(p, "Return-Path") for p in m.mails("bob")])
 
     def test_alias_trouble(self):
-        self.aliases("prog: \"|/bin/cat\", anna\nfile: /tmp/x\nincl: :include:/tmp/list\n"
+        self.aliases("file: /tmp/x\nincl: :include:/tmp/list\n"
                      "a: b\nb: a\n")
         m = self.m.start()
-        for name in ("prog", "file", "incl"):
+        for name in ("file", "incl"):
             m.send("bob" + AT, [name + AT])
             m.wait_log(rf"to=<{name}@example.test>,.* dsn=4.3.5, status=deferred .*not part of this version")
             m.wait_log(rf"warning: .*alias \"{name}\", line 1")
-        self.assertEqual(m.mails("anna"), [])
         # a loop ends with one report
         m.send("bob" + AT, ["a" + AT])
         m.wait_log(r"dsn=5.4.6, status=bounced \(mail forwarding loop for a@example.test\)")
@@ -174,13 +173,13 @@ class Local(unittest.TestCase):
 
     def test_forward_trouble(self):
         path = self.forward("anna", "bob\n", mode=0o666)
-        self.forward("bob", "\"|/bin/cat\"\n")
+        self.forward("bob", "/tmp/file\n")
         m = self.m.start()
         m.send("x@client.example", ["anna" + AT])
         m.wait_log(r"to=<anna@example.test>,.*status=deferred \(mail forwarding: .*writable by group or others")
         m.wait_log(r"warning: .*chmod go-w " + re.escape(os.path.realpath(path)) + "|warning: .*chmod go-w")
         m.send("x@client.example", ["bob" + AT])
-        m.wait_log(r"to=<bob@example.test>,.*status=deferred .*a command is not part of this version")
+        m.wait_log(r"to=<bob@example.test>,.*status=deferred .*a file is not part of this version")
         os.chmod(path, 0o600)
         self.forward("bob", "")
         m.wait("two deferred mails", lambda: len(m.queue("deferred")) == 2)

@@ -15,3 +15,4 @@
 #include "lib/ipc/msg/auth.def"
 #include "lib/ipc/msg/authworker.def"
 #include "lib/ipc/msg/submit.def"
+#include "lib/ipc/msg/postman.def"

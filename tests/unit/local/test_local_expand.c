@@ -16,7 +16,7 @@ static const struct {
 	bool lines;
 	int rc;
 	bool self;
-	const char *addresses;
+	const char *addresses; /* then the members, as "|command" and "/file" */
 } expansions[] = {
 	{ "bob", false, 0, false, "bob@example.test|" },
 	{ "bob, bob, BOB@example.test, c@d", false, 0, false, "bob@example.test|c@d|" },
@@ -27,7 +27,9 @@ static const struct {
 	{ "anna@elsewhere.test", false, 0, false, "anna@elsewhere.test|" },
 	{ "\\bob", true, 0, false, "\\bob@example.test|" },
 	{ "# only a comment\n\n", true, 0, false, "" },
-	{ "\"|/bin/cat\"", false, -1, false, NULL },
+	{ "\"|/bin/cat\"", false, 0, false, "|/bin/cat|" },
+	{ "bob, |/bin/x y, \"|/bin/x y\", \"| IFS=' ' && exec a || exit 75 #u\"", true, 0, false,
+		"bob@example.test||/bin/x y||IFS=' ' && exec a || exit 75 #u|" },
 	{ "bob, /var/mail/x", false, -1, false, NULL },
 	{ ":include:/list", false, -1, false, NULL },
 };
@@ -35,7 +37,8 @@ static const struct {
 static void make(struct local *l, struct local_rcpt *r, struct deliver_request *rq, struct arena *a)
 {
 	*l = (struct local){ .core = { .recipient_delimiter = "+", .owner_request_special = true },
-		.params = { .duplicate_filter_limit = 1000 } };
+		.params = { .duplicate_filter_limit = 1000,
+			.forward_expansion_filter = "/.+abcdefghijklmnopqrstuvwxyz" } };
 	struct err e = ERR_INIT;
 	l->mydestination =
 	        matchlist_open("mydestination", "example.test, localhost", 0, &l->env, &e);
@@ -68,8 +71,11 @@ static void test_expand(void **state)
 		                         expansions[i].lines ? ALIAS_LINES : ALIAS_RHS, "f", 1, 100,
 		                         &a, &list, &e),
 		        1);
-		assert_int_equal(
-		        local_expand(&r, &list, SV("anna"), "file f", &x, &e), expansions[i].rc);
+		const struct local_text t = { .name = "file f",
+			.own = SV("anna"),
+			.source = LOCAL_FROM_FORWARD,
+			.rights = { .whose = { .kind = "user", .name = SV("anna"), .fd = -1 } } };
+		assert_int_equal(local_expand(&r, &t, &list, &x, &e), expansions[i].rc);
 		if (expansions[i].rc < 0) {
 			assert_int_equal(
 			        e.cls, ERR_CONFIG); /* deferred, and the admin is told where */
@@ -81,6 +87,11 @@ static void test_expand(void **state)
 		buf_init(&got, 1000);
 		for (size_t k = 0; k < x.n; k++)
 			(void)buf_printf(&got, "%.*s|", SV_ARG(x.addresses[k]));
+		for (size_t k = 0; k < x.nmembers; k++) {
+			(void)buf_printf(&got, "%s%.*s|", x.members[k].kind == ALIAS_COMMAND ? "|" : "",
+			        SV_ARG(x.members[k].text));
+			assert_string_equal(x.members[k].where, "file f, line 1");
+		}
 		t_assert_sv(buf_sv(&got), expansions[i].addresses);
 		buf_free(&got);
 	}

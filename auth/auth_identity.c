@@ -1,0 +1,83 @@
+/*
+ * Identities: what local, virtual and pipe may name, turned into a uid. root and merpati's own accounts are
+ * never among them; a private instance has one.
+ */
+#include <errno.h>
+
+#include "auth/auth.h"
+#include "lib/sys/sys.h"
+
+static bool is_private(const struct auth_settings *set)
+{
+	return set->only_uid != (uid_t)-1;
+}
+
+/* default_privs; in a private instance its owner, there is nobody else. */
+static int find_default(const struct auth_settings *set, struct auth_account *out)
+{
+	*out = (struct auth_account){
+		.uid = is_private(set) ? set->only_uid : set->default_uid,
+		.gid = is_private(set) ? set->only_gid : set->default_gid,
+	};
+	return 1;
+}
+
+/* The owner of a file of root's is "default": nobody works as root. */
+static int find_owner(
+        struct auth *a, int fd, struct arena *arena, struct auth_account *out, struct err *e)
+{
+	struct stat st;
+
+	if (fd < 0)
+		return err_set(e, ERR_PERM, "no descriptor of the file whose owner is meant");
+	if (sys_fstat(fd, &st) < 0)
+		return err_sys(e, errno, "stat of the file whose owner is meant");
+	if (st.st_uid == 0 || st.st_uid == a->set.only_uid)
+		return find_default(&a->set, out);
+	if (is_private(&a->set))
+		return err_set(e, ERR_CONFIG,
+		        "the file belongs to uid %u, this instance serves uid %u only",
+		        (unsigned)st.st_uid, (unsigned)a->set.only_uid);
+	int rc = auth_dir_find_uid(a->dir, st.st_uid, arena, out, e);
+
+	if (rc == 0)
+		rc = err_set(e, ERR_CONFIG, "the file belongs to uid %u, which is no user's",
+		        (unsigned)st.st_uid);
+	return rc;
+}
+
+static int check(const struct auth_settings *set, const struct auth_account *who, struct err *e)
+{
+	if (is_private(set)) {
+		if (who->uid == set->only_uid)
+			return 1;
+		return err_set(e, ERR_CONFIG,
+		        "user %.*s has uid %u, this instance serves uid %u only", SV_ARG(who->name),
+		        (unsigned)who->uid, (unsigned)set->only_uid);
+	}
+	const char *why = rights_refuse_uid(&set->own, who->uid);
+
+	if (!why)
+		why = rights_refuse_gid(&set->own, who->gid);
+	if (!why)
+		return 1;
+	return err_set(e, ERR_CONFIG,
+	        "%.*s has uid %u, gid %u: nothing is done as %s; an alias must send this mail elsewhere",
+	        SV_ARG(who->name), (unsigned)who->uid, (unsigned)who->gid, why);
+}
+
+int auth_identity(struct auth *a, struct sv kind, struct sv name, int fd, struct arena *arena,
+        struct auth_account *out, struct err *e)
+{
+	int rc;
+
+	if (sv_eqz(kind, "user"))
+		rc = auth_dir_find(a->dir, name, true, arena, out, e);
+	else if (sv_eqz(kind, "owner"))
+		rc = find_owner(a, fd, arena, out, e);
+	else if (sv_eqz(kind, "default"))
+		rc = find_default(&a->set, out);
+	else
+		rc = err_set(e, ERR_TEMP, "auth does not know identities of kind %.*s", SV_ARG(kind));
+	return rc == 1 ? check(&a->set, out, e) : rc;
+}

@@ -1,0 +1,84 @@
+#include "lib/clnt/clnt_postman.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "lib/fiber/fiber.h"
+#include "lib/sys/sys.h"
+
+#define TRIES 3
+
+/* Hand one end of a new socket over. The other one, or -1 with E. */
+static int hand_over(struct ipc_pool *auth, const struct clnt_auth_whose *whose, struct sv session,
+        int64_t deadline, struct err *e)
+{
+	int ends[2];
+	struct ipc_conn *c = ipc_pool_get(auth, deadline, e);
+	if (!c)
+		return -1;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) < 0) {
+		ipc_pool_put(auth, c, true);
+		return err_sys(e, errno, "socket for a postman");
+	}
+	int rc = clnt_auth_assign(c, "postman", whose, session, ends[0], deadline, e);
+	sys_close(ends[0]);
+	/* after a refusal the connection is good, after anything else unknown */
+	ipc_pool_put(auth, c, rc == 1);
+	if (rc < 0)
+		sys_close(ends[1]);
+	return rc < 0 ? -1 : ends[1];
+}
+
+/* 1 it is there, 0 it left before it read anything, -1. */
+static int await_welcome(struct ipc_conn *c, int64_t deadline, struct err *e)
+{
+	struct ipc_frame f;
+	int rc = ipc_recv(c, &f, deadline, e);
+	if (rc == 1 && (f.protocol != MSG_postman_PROTOCOL || f.type != MSG_postman_welcome))
+		return err_set(e, ERR_BUG, "postman: unexpected message type %u", f.type);
+	return rc;
+}
+
+struct ipc_conn *clnt_postman_open(struct ipc_pool *auth, const struct clnt_auth_whose *whose,
+        struct sv session, int64_t deadline, struct err *e)
+{
+	/* a process that was about to leave, or was killed, has done nothing before its welcome */
+	for (int i = 0; i < TRIES; i++) {
+		int fd = hand_over(auth, whose, session, deadline, e);
+		if (fd < 0)
+			return NULL;
+		struct ipc_conn *c = ipc_conn_new(fd);
+		int rc = await_welcome(c, deadline, e);
+		if (rc == 1)
+			return c;
+		ipc_conn_free(c);
+		if (rc < 0)
+			return NULL;
+	}
+	err_set(e, ERR_TEMP, "postman processes end before they begin");
+	return NULL;
+}
+
+/* The next frame, of TYPE. 1, or -1. */
+static int answer(
+        struct ipc_conn *c, uint16_t type, struct ipc_frame *f, int64_t deadline, struct err *e)
+{
+	int rc = ipc_recv(c, f, deadline, e);
+	if (rc == 0)
+		return err_set(e, ERR_TEMP, "postman ended before it answered");
+	if (rc == 1 && f->type != type)
+		return err_set(e, ERR_BUG, "postman: unexpected message type %u", f->type);
+	return rc;
+}
+
+int clnt_postman_command(struct ipc_conn *c, const struct msg_postman_command *m, int queue_fd,
+        struct arena *a, struct msg_postman_ended *out, int64_t deadline, struct err *e)
+{
+	struct ipc_frame f;
+	if (msg_postman_command_send(c, m, 1, &queue_fd, 1, deadline, e) < 0 ||
+	        answer(c, MSG_postman_ended, &f, deadline, e) < 0 ||
+	        msg_postman_ended_from(&f, a, out, e) < 0)
+		return -1;
+	out->output = arena_sv(a, out->output);
+	return out->output.p ? 1 : err_set(e, ERR_TEMP, "out of memory for a command's output");
+}

@@ -1,0 +1,25 @@
+/*
+ * lib/clnt/clnt_postman.h - client of postman: work done as some user (local, virtual, pipe).
+ *
+ * Layer:     clnt (event loop: every call waits on the calling fiber, until DEADLINE).
+ * Ownership: clnt_postman_open() .. ipc_conn_free(); answers live in the caller's arena.
+ * Errors:    -1 with E (class TEMP): nobody did it, or nobody knows whether it was done: try again later.
+ * Security:  the caller names a user and never a uid; auth decides.
+ *
+ * One connection serves one identity, for as many requests as are wanted, one after the other.
+ */
+#ifndef CLNT_POSTMAN_H
+#define CLNT_POSTMAN_H
+
+#include "lib/clnt/clnt_auth.h"
+#include "lib/ipc/msg.h"
+
+/* A postman with the identity WHOSE, ready for requests. NULL with E. */
+MUST_USE struct ipc_conn *clnt_postman_open(struct ipc_pool *auth, const struct clnt_auth_whose *whose,
+        struct sv session, int64_t deadline, struct err *e);
+
+/* Run M with the content of QUEUE_FD. 1 it ended somehow: *out; -1. */
+MUST_USE int clnt_postman_command(struct ipc_conn *c, const struct msg_postman_command *m, int queue_fd,
+        struct arena *a, struct msg_postman_ended *out, int64_t deadline, struct err *e);
+
+#endif
