@@ -10,6 +10,7 @@
 #include "bounce/bounce_report.h"
 #include "lib/base/arena.h"
 #include "lib/clnt/clnt_rewrite.h"
+#include "lib/config/notify_classes.h"
 #include "lib/config/params.h"
 #include "lib/ipc/msg.h"
 #include "lib/queue/bounce_log.h"
@@ -24,6 +25,7 @@ struct bounce {
 	struct params_core core;
 	struct params_bounce p;
 	long queue_lifetime; /* maximal_queue_lifetime: Will-Retry-Until */
+	unsigned notify_classes;
 	struct bouncecf templates; /* their texts expanded */
 	struct queue q;
 	struct ipc_pool *cleanup;

@@ -144,9 +144,8 @@ static int submit(struct flush *f, struct sv from, struct sv to, enum report_kin
 		.expansion = sv_z(expansion),
 		.uid = -1,
 		.size_hint = text->len };
-	const struct clnt_cleanup_rcpt rcpt = {
-		.address = to, .original = to, .notify = QUEUE_NOTIFY_NEVER
-	};
+	/* no NOTIFY: what becomes of a report that fails is decided by its sender, in tell() */
+	const struct clnt_cleanup_rcpt rcpt = { .address = to, .original = to };
 	int rc = -1;
 	if (clnt_cleanup_open(c, &open, f->e) == 0 && clnt_cleanup_rcpt(c, &rcpt, f->e) == 0 &&
 	        clnt_cleanup_data(c, buf_sv(text), f->e) == 0 &&
@@ -203,20 +202,6 @@ static int report_to(struct flush *f, struct sv from, struct sv to, enum report_
 	return rc < 0 ? -1 : 1;
 }
 
-static bool notify_class(const struct bounce *b, const char *name)
-{
-	struct sv rest = sv_z(b->core.notify_classes);
-	while (rest.len > 0) {
-		size_t n = 0;
-		while (n < rest.len && rest.p[n] != ',' && !ascii_is_blank(rest.p[n]))
-			n++;
-		if (sv_ieqz(sv_upto(rest, n), name))
-			return true;
-		rest = sv_from(rest, n < rest.len ? n + 1 : n);
-	}
-	return false;
-}
-
 static bool from_double_bounce(const struct bounce *b, struct sv sender)
 {
 	struct sv local, domain;
@@ -247,16 +232,16 @@ static int tell(struct flush *f)
 	if (sender.len == 0) {
 		if (!failure)
 			return 1;
-		if (notify_class(b, "2bounce"))
+		if (b->notify_classes & NOTIFY_CLASS_2BOUNCE)
 			return tell_postmaster(f, b->core.twobounce_notice_recipient, REPORT_POSTMASTER);
 		log_info("%.*s: undeliverable notification discarded", SV_ARG(f->m->queue_id));
 		return 1;
 	}
 	if (report_to(f, SV_NONE, sender, f->kind) < 0)
 		return -1;
-	if (failure && notify_class(b, "bounce"))
+	if (failure && (b->notify_classes & NOTIFY_CLASS_BOUNCE))
 		return tell_postmaster(f, b->core.bounce_notice_recipient, REPORT_POSTMASTER);
-	if (f->kind == REPORT_DELAY && notify_class(b, "delay"))
+	if (f->kind == REPORT_DELAY && (b->notify_classes & NOTIFY_CLASS_DELAY))
 		return tell_postmaster(f, b->core.delay_notice_recipient, REPORT_POSTMASTER_DELAY);
 	return 1;
 }

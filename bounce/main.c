@@ -26,6 +26,8 @@ static int pre_jail(struct server *s, struct err *e)
 	if (params_core_load(cfg, &b->core, e) < 0 || params_bounce_load(cfg, &b->p, e) < 0 ||
 	        config_time(cfg, "maximal_queue_lifetime", 'd', &b->queue_lifetime, e) < 0)
 		return -1;
+	if (notify_classes_parse(b->core.notify_classes, &b->notify_classes, e) < 0)
+		return err_prefix(e, "%s", config_where(cfg, "notify_classes"));
 	read_templates(b, cfg);
 	return queue_open(&b->q, b->core.queue_directory, e);
 }

@@ -17,6 +17,7 @@
 #include "lib/clnt/clnt_cleanup.h"
 #include "lib/clnt/clnt_dns.h"
 #include "lib/clnt/clnt_rewrite.h"
+#include "lib/config/notify_classes.h"
 #include "lib/config/params.h"
 #include "lib/fiber/stream.h"
 #include "lib/map/matchlist.h"
@@ -25,6 +26,7 @@
 #include "lib/wire/smtp_cmd.h"
 #include "lib/wire/smtp_data.h"
 #include "smtpd/smtpd_access.h"
+#include "smtpd/smtpd_history.h"
 #include "smtpd/smtpd_maps.h"
 
 /* What all sessions of a process share; read-only after post_jail. */
@@ -37,6 +39,7 @@ struct smtpd_process {
 	struct matchlist *mynetworks;
 	struct matchlist *limit_exceptions; /* smtpd_client_event_limit_exceptions */
 	enum smtp_bare_newline bare_newline;
+	unsigned notify_classes;         /* those that a session can be of */
 	int queue_dir;                   /* for free space: fstatvfs() works inside the jail */
 	struct ipc_pool *cleanup, *rewrite, *dns, *anvil, *auth;
 	struct clnt_rewrite *rewriter;
@@ -80,6 +83,8 @@ struct smtpd_session {
 	struct arena txn_arena;
 	struct clnt_cleanup *cleanup; /* one after another, of the transactions */
 	struct smtpd_counts counts;
+	struct smtpd_history history; /* kept while the postmaster may have to be told */
+	unsigned errors;              /* enum notify_class bits, since history was reset */
 	const char *where;    /* last command, for "lost connection after X" */
 	bool quit;            /* end the session after this reply */
 	bool hung_up;         /* the peer is gone: no more replies */
@@ -105,15 +110,26 @@ bool smtpd_limit_recipient(struct smtpd_session *s);
 /* smtpd_reply.c */
 void smtpd_reply(struct smtpd_session *s, int code, const char *dsn, const char *fmt, ...)
 	PRINTF_LIKE(4, 5);
-/* As smtpd_reply() for 4xx and 5xx: counts an error, sleeps when there were many. */
+/* One line of a reply that goes on: "250-SIZE". */
+void smtpd_reply_more(struct smtpd_session *s, int code, const char *text);
+/* As smtpd_reply() for 4xx and 5xx: counts an error of class "protocol", sleeps when there were many. */
 void smtpd_refuse(struct smtpd_session *s, int code, const char *dsn, const char *fmt, ...)
 	PRINTF_LIKE(4, 5);
+/* The same for an error of CLASS. */
+void smtpd_refuse_class(struct smtpd_session *s, enum notify_class class, int code, const char *dsn,
+	const char *fmt, ...) PRINTF_LIKE(5, 6);
 /* The reply that the parser of a command's arguments asks for. */
 void smtpd_refuse_fault(struct smtpd_session *s, const struct smtp_fault *fault);
 /* Log and reply what a restriction decided. */
 void smtpd_refuse_verdict(struct smtpd_session *s, const char *command, const struct smtpd_verdict *v);
 /* Log "QID: reject: RCPT from ..." or "NOQUEUE: reject: ..." */
 void smtpd_log_reject(struct smtpd_session *s, const char *command, const char *reply);
+
+/* smtpd_notify.c */
+/* Something of CLASS went wrong. */
+void smtpd_error(struct smtpd_session *s, unsigned class);
+/* When more than THRESHOLD lines were said: forget them, and when something went wrong tell the postmaster. */
+void smtpd_notify(struct smtpd_session *s, unsigned threshold);
 
 /* One function a command; CMD->arg is what followed the verb. */
 /* Is KEYWORD not in smtpd_discard_ehlo_keywords? */

@@ -136,13 +136,19 @@ static struct smtpd_verdict refuse(struct smtpd_session *s, int code, const char
 	va_end(ap);
 	const char *kept = arena_strdup(&s->txn_arena, sv_z(text));
 	return (struct smtpd_verdict){ SMTPD_REFUSE, code, dsn,
-		kept ? kept : "Error: session uses too much memory" };
+		kept ? kept : "Error: session uses too much memory", NOTIFY_CLASS_POLICY };
+}
+
+static struct smtpd_verdict of_class(struct smtpd_verdict v, enum notify_class class)
+{
+	v.class = class;
+	return v;
 }
 
 static struct smtpd_verdict trouble(struct smtpd_session *s, const char *what, const struct err *e)
 {
 	log_warn("%s: %s: %s", s->peer.namaddr, what, e->text);
-	return refuse(s, 451, "4.3.0", "%s: Temporary lookup failure", what);
+	return of_class(refuse(s, 451, "4.3.0", "%s: Temporary lookup failure", what), NOTIFY_CLASS_DATA);
 }
 
 /* Where would RECIPIENT go? False: *v says why it cannot be found out. */
@@ -190,7 +196,7 @@ struct smtpd_verdict smtpd_access_syntax(struct smtpd_session *s, struct sv reci
 	if (!resolve(s, recipient, &r, &v))
 		return v;
 	if (r.flags & REWRITE_MALFORMED)
-		return refuse(s, 501, "5.1.3", "Bad recipient address syntax");
+		return of_class(refuse(s, 501, "5.1.3", "Bad recipient address syntax"), NOTIFY_CLASS_PROTOCOL);
 	return dunno;
 }
 
@@ -210,10 +216,11 @@ struct smtpd_verdict smtpd_access_unlisted(struct smtpd_session *s, struct sv re
 	case 0: break;
 	default: return trouble(s, "Recipient address", &e);
 	}
-	return refuse(s, s->proc->smtpd.unknown_local_recipient_reject_code, "5.1.1",
+	v = refuse(s, s->proc->smtpd.unknown_local_recipient_reject_code, "5.1.1",
 		"<%.*s>: Recipient address rejected: User unknown%s%s", SV_ARG(recipient),
 		s->proc->core.show_user_unknown_table_name ? " in " : "",
 		s->proc->core.show_user_unknown_table_name ? table : "");
+	return of_class(v, NOTIFY_CLASS_BOUNCE);
 }
 
 static struct smtpd_verdict non_fqdn(struct smtpd_session *s, struct sv address, const char *which)
@@ -358,7 +365,7 @@ static struct smtpd_verdict apply(struct smtpd_session *s, const struct smtpd_ru
 	case SMTPD_UNSUPPORTED:
 	default:
 		log_warn("%s: \"%s\" is not a restriction of this version", list->parameter, r->name);
-		return refuse(s, 451, "4.3.5", "Server configuration error");
+		return of_class(refuse(s, 451, "4.3.5", "Server configuration error"), NOTIFY_CLASS_SOFTWARE);
 	}
 }
 
@@ -373,10 +380,6 @@ struct smtpd_verdict smtpd_access_check(struct smtpd_session *s, enum smtpd_stag
 				s->txn.queue_id ? s->txn.queue_id : "NOQUEUE", s->where, s->peer.namaddr,
 				v.code, v.dsn, v.text);
 			continue;
-		}
-		if (v.action == SMTPD_REFUSE && s->proc->core.soft_bounce && v.code >= 500) {
-			v.code -= 100;
-			v.dsn = "4.7.1";
 		}
 		if (v.action != SMTPD_DUNNO)
 			return v;

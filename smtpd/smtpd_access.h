@@ -78,6 +78,7 @@ struct smtpd_verdict {
 	int code;
 	const char *dsn;
 	const char *text; /* "<a@b>: Relay access denied" */
+	unsigned class;   /* enum notify_class */
 };
 
 /* Parse all lists. -1 with E (CONFIG) when relaying would be open. */

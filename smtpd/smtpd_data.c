@@ -121,16 +121,16 @@ static void commit(struct smtpd_session *s, struct content *c)
 		c->failed = true;
 	}
 	if (c->failed) {
-		smtpd_refuse(s, 451, "4.3.0", "Error: queue file write error");
+		smtpd_refuse_class(s, NOTIFY_CLASS_RESOURCE, 451, "4.3.0", "Error: queue file write error");
 		return;
 	}
 	if (r.status == CLEANUP_COMMITTED) {
 		smtpd_reply(s, 250, "2.0.0", "Ok: queued as %s", s->txn.queue_id);
 		return;
 	}
-	log_info("%s: reject: END-OF-MESSAGE from %s: %u %s %s", s->txn.queue_id, s->peer.namaddr,
-		r.smtp_code, r.dsn, r.text);
-	smtpd_refuse(s, (int)r.smtp_code, r.dsn, "%s", r.text);
+	const struct smtpd_verdict v = { SMTPD_REFUSE, (int)r.smtp_code, r.dsn, r.text,
+		r.status == CLEANUP_PERM ? NOTIFY_CLASS_BOUNCE : NOTIFY_CLASS_RESOURCE };
+	smtpd_refuse_verdict(s, "END-OF-MESSAGE", &v);
 }
 
 /* DATA may come now? Replies when not. */
@@ -177,7 +177,7 @@ void smtpd_cmd_data(struct smtpd_session *s, const struct smtp_cmd *cmd)
 	if (!whole) {
 		s->quit = true;
 	} else if (c.too_big) {
-		smtpd_refuse(s, 552, "5.3.4", "Error: message file too big");
+		smtpd_refuse_class(s, NOTIFY_CLASS_BOUNCE, 552, "5.3.4", "Error: message file too big");
 	} else if (s->proc->bare_newline == SMTP_BARE_NL_REJECT && c.decoder.bare_lf &&
 		!s->peer.mynetworks) {
 		smtpd_log_reject(s, "END-OF-MESSAGE", "550 5.5.2 bare <LF> received");

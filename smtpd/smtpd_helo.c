@@ -42,11 +42,12 @@ static void reply_ehlo(struct smtpd_session *s)
 		lines[n++] = "DSN";
 	if (s->proc->core.smtputf8_enable && smtpd_offers(s, "smtputf8"))
 		lines[n++] = "SMTPUTF8";
-	int rc = stream_printf(s->io, "250%c%s\r\n", n ? '-' : ' ', s->proc->core.myhostname);
-	for (size_t i = 0; i < n && rc == 1; i++)
-		rc = stream_printf(s->io, "250%c%s\r\n", i + 1 < n ? '-' : ' ', lines[i]);
-	if (rc != 1)
-		s->hung_up = s->quit = true;
+	const char *last = s->proc->core.myhostname;
+	for (size_t i = 0; i < n; i++) {
+		smtpd_reply_more(s, 250, last);
+		last = lines[i];
+	}
+	smtpd_reply(s, 250, NULL, "%s", last);
 }
 
 void smtpd_cmd_helo(struct smtpd_session *s, const struct smtp_cmd *cmd)

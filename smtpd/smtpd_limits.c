@@ -30,14 +30,14 @@ bool smtpd_limit_connect(struct smtpd_session *s)
 	if (over(c.concurrency, p->smtpd_client_connection_count_limit)) {
 		log_warn("Connection concurrency limit exceeded: %u from %s for service %s",
 			c.concurrency, s->peer.namaddr, s->conn->service);
-		smtpd_refuse(s, 421, "4.7.0", "%s Error: too many connections from %s",
+		smtpd_refuse_class(s, NOTIFY_CLASS_POLICY, 421, "4.7.0", "%s Error: too many connections from %s",
 			s->proc->core.myhostname, s->peer.addr);
 		return false;
 	}
 	if (over(c.rate, p->smtpd_client_connection_rate_limit)) {
 		log_warn("Connection rate limit exceeded: %u from %s for service %s", c.rate,
 			s->peer.namaddr, s->conn->service);
-		smtpd_refuse(s, 421, "4.7.0", "%s Error: too many connections from %s",
+		smtpd_refuse_class(s, NOTIFY_CLASS_POLICY, 421, "4.7.0", "%s Error: too many connections from %s",
 			s->proc->core.myhostname, s->peer.addr);
 		return false;
 	}
@@ -59,7 +59,7 @@ bool smtpd_limit_message(struct smtpd_session *s)
 		return true;
 	log_warn("Message delivery request rate limit exceeded: %u from %s for service %s", c.rate,
 		s->peer.namaddr, s->conn->service);
-	smtpd_refuse(s, 450, "4.7.1", "Error: too much mail from %s", s->peer.addr);
+	smtpd_refuse_class(s, NOTIFY_CLASS_POLICY, 450, "4.7.1", "Error: too much mail from %s", s->peer.addr);
 	return false;
 }
 
@@ -72,6 +72,6 @@ bool smtpd_limit_recipient(struct smtpd_session *s)
 		return true;
 	log_warn("Recipient address rate limit exceeded: %u from %s for service %s", c.rate,
 		s->peer.namaddr, s->conn->service);
-	smtpd_refuse(s, 450, "4.7.1", "Error: too many recipients from %s", s->peer.addr);
+	smtpd_refuse_class(s, NOTIFY_CLASS_POLICY, 450, "4.7.1", "Error: too many recipients from %s", s->peer.addr);
 	return false;
 }

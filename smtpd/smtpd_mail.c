@@ -40,11 +40,11 @@ static bool check_size(struct smtpd_session *s, uint64_t size)
 	long limit = s->proc->core.message_size_limit;
 	if (limit > 0 && size > (uint64_t)limit) {
 		smtpd_log_reject(s, "MAIL", "552 5.3.4 Message size exceeds fixed limit");
-		smtpd_refuse(s, 552, "5.3.4", "Message size exceeds fixed limit");
+		smtpd_refuse_class(s, NOTIFY_CLASS_POLICY, 552, "5.3.4", "Message size exceeds fixed limit");
 		return false;
 	}
 	if (!room_for(s, size)) {
-		smtpd_refuse(s, 452, "4.3.1", "Insufficient system storage");
+		smtpd_refuse_class(s, NOTIFY_CLASS_RESOURCE, 452, "4.3.1", "Insufficient system storage");
 		return false;
 	}
 	return true;

@@ -35,6 +35,7 @@ int smtpd_maps_init(struct smtpd_maps *m, const struct maps_env *env, const stru
 			return -1;
 	}
 	m->delimiters = core->recipient_delimiter;
+	m->double_bounce = core->double_bounce_sender;
 	m->owner_request_special = core->owner_request_special;
 	return 0;
 }
@@ -97,8 +98,10 @@ static int local_listed(const struct smtpd_maps *m, struct ipc_pool *auth, struc
 	if (maps_empty(m->local_recipient))
 		return 1; /* as in Postfix: no list, no check */
 	addr_split(address, &local, &domain);
-	/* RFC 5321 4.5.1: postmaster is always there */
-	if (sv_ieqz(local, "postmaster"))
+	/* RFC 5321 4.5.1: postmaster is always there; answers to our own reports come to the other two (qmgr
+	 * drops what is for double_bounce_sender) and must not be refused: that would be answered again */
+	if (sv_ieqz(local, "postmaster") || sv_ieqz(local, "mailer-daemon") ||
+		sv_ieqz(local, m->double_bounce))
 		return 1;
 	int rc = find(m, m->local_recipient, address, true, e);
 	return rc != 0 ? rc : is_user(m, auth, address, deadline, e);

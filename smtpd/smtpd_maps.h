@@ -18,6 +18,7 @@ struct params_core;
 
 struct smtpd_maps {
 	const char *delimiters;
+	const char *double_bounce; /* double_bounce_sender */
 	bool owner_request_special;
 	struct maps *recipient_canonical, *canonical, *virtual_alias;
 	struct maps *local_recipient; /* not empty: the directory of auth counts too */

@@ -55,6 +55,9 @@ int smtpd_pre_jail(struct server *s, struct err *e)
 		return -1;
 	if (bare_newline_mode(&p->smtpd, &p->bare_newline, e) < 0)
 		return -1;
+	if (notify_classes_parse(p->core.notify_classes, &p->notify_classes, e) < 0)
+		return err_prefix(e, "%s", config_where(cfg, "notify_classes"));
+	p->notify_classes &= ~(unsigned)(NOTIFY_CLASS_2BOUNCE | NOTIFY_CLASS_DELAY);
 	if (smtpd_access_init(&p->access, &p->smtpd, e) < 0)
 		return -1;
 	smtpd_access_warn(&p->access, &p->smtpd);

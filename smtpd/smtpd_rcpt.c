@@ -75,7 +75,7 @@ static bool open_queue_file(struct smtpd_session *s)
 		return true;
 	if (clnt_cleanup_open(s->cleanup, &open, &e) < 0) {
 		log_warn("%s: cannot open a queue file: %s", s->peer.namaddr, e.text);
-		smtpd_refuse(s, 451, "4.3.0", "Error: queue file write error");
+		smtpd_refuse_class(s, NOTIFY_CLASS_RESOURCE, 451, "4.3.0", "Error: queue file write error");
 		return false;
 	}
 	s->txn.queue_id = arena_strdup(&s->txn_arena, sv_z(clnt_cleanup_id(s->cleanup)));
@@ -96,7 +96,7 @@ static bool add_recipient(struct smtpd_session *s, const struct smtp_rcpt *rcpt,
 	/* the queue file is of no use any more, and with it the recipients accepted so far: the mail
 	 * will be refused at DATA */
 	log_warn("%s: cannot add a recipient: %s", s->txn.queue_id, e.text);
-	smtpd_refuse(s, 451, "4.3.0", "Error: queue file write error");
+	smtpd_refuse_class(s, NOTIFY_CLASS_RESOURCE, 451, "4.3.0", "Error: queue file write error");
 	return false;
 }
 
@@ -120,7 +120,7 @@ void smtpd_cmd_rcpt(struct smtpd_session *s, const struct smtp_cmd *cmd)
 	if (s->txn.rcpt_ok >= (unsigned)p->smtpd_recipient_limit) {
 		if (s->txn.rcpt_tried > (unsigned)p->smtpd_recipient_limit +
 				(unsigned)p->smtpd_recipient_overshoot_limit)
-			smtpd_refuse(s, 452, "4.5.3", "Error: too many recipients");
+			smtpd_refuse_class(s, NOTIFY_CLASS_POLICY, 452, "4.5.3", "Error: too many recipients");
 		else
 			smtpd_reply(s, 452, "4.5.3", "Error: too many recipients");
 		return;

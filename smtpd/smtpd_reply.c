@@ -9,9 +9,19 @@ int64_t smtpd_deadline(const struct smtpd_session *s)
 	return fiber_deadline(s->proc->smtpd.smtpd_timeout * 1000);
 }
 
+/* soft_bounce: what would be final is to be tried again, in the reply and in its enhanced code. */
+static void soften(const struct smtpd_session *s, char *line)
+{
+	if (!s->proc->core.soft_bounce || line[0] != '5')
+		return;
+	line[0] = '4';
+	if (strlen(line) > 5 && line[4] == '5' && line[5] == '.')
+		line[4] = '4';
+}
+
 /* One line "250 2.0.0 text"; what came from a peer is made printable. */
-static PRINTF_LIKE(5, 0) const char *format(char *line, size_t size, int code, const char *dsn, const char *fmt,
-					    va_list ap)
+static PRINTF_LIKE(6, 0) const char *format(const struct smtpd_session *s, char *line, size_t size, int code,
+					    const char *dsn, const char *fmt, va_list ap)
 {
 	int n = dsn ? snprintf(line, size, "%d %s ", code, dsn) : snprintf(line, size, "%d ", code);
 	size_t at = n < 0 ? 0 : (size_t)n;
@@ -19,6 +29,7 @@ static PRINTF_LIKE(5, 0) const char *format(char *line, size_t size, int code, c
 	for (char *p = line; *p; p++)
 		if ((unsigned char)*p < 0x20 || *p == 0x7f)
 			*p = '?';
+	soften(s, line);
 	return line;
 }
 
@@ -27,6 +38,8 @@ static void put(struct smtpd_session *s, const char *line)
 	if (s->hung_up)
 		return;
 	log_debug("> %s: %s", s->peer.namaddr, line);
+	if (s->proc->notify_classes)
+		smtpd_history_out(&s->history, sv_z(line));
 	if (stream_printf(s->io, "%s\r\n", line) != 1)
 		s->hung_up = s->quit = true;
 }
@@ -36,8 +49,15 @@ void smtpd_reply(struct smtpd_session *s, int code, const char *dsn, const char 
 	char line[REPLY_MAX];
 	va_list ap;
 	va_start(ap, fmt);
-	put(s, format(line, sizeof(line), code, dsn, fmt, ap));
+	put(s, format(s, line, sizeof(line), code, dsn, fmt, ap));
 	va_end(ap);
+}
+
+void smtpd_reply_more(struct smtpd_session *s, int code, const char *text)
+{
+	char line[REPLY_MAX];
+	snprintf(line, sizeof(line), "%d-%s", code, text);
+	put(s, line);
 }
 
 /*
@@ -56,16 +76,32 @@ static void count_error(struct smtpd_session *s)
 	}
 }
 
-void smtpd_refuse(struct smtpd_session *s, int code, const char *dsn, const char *fmt, ...)
+static PRINTF_LIKE(5, 0) void refuse(struct smtpd_session *s, enum notify_class class, int code,
+				     const char *dsn, const char *fmt, va_list ap)
 {
 	char line[REPLY_MAX];
-	va_list ap;
+	smtpd_error(s, class);
 	count_error(s);
-	va_start(ap, fmt);
-	put(s, format(line, sizeof(line), code, dsn, fmt, ap));
-	va_end(ap);
+	put(s, format(s, line, sizeof(line), code, dsn, fmt, ap));
 	if (code == 421)
 		s->quit = true;
+}
+
+void smtpd_refuse(struct smtpd_session *s, int code, const char *dsn, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	refuse(s, NOTIFY_CLASS_PROTOCOL, code, dsn, fmt, ap);
+	va_end(ap);
+}
+
+void smtpd_refuse_class(struct smtpd_session *s, enum notify_class class, int code, const char *dsn,
+	const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	refuse(s, class, code, dsn, fmt, ap);
+	va_end(ap);
 }
 
 void smtpd_refuse_fault(struct smtpd_session *s, const struct smtp_fault *fault)
@@ -86,6 +122,7 @@ void smtpd_refuse_verdict(struct smtpd_session *s, const char *command, const st
 {
 	char reply[REPLY_MAX];
 	snprintf(reply, sizeof(reply), "%d %s %s", v->code, v->dsn, v->text);
+	soften(s, reply);
 	smtpd_log_reject(s, command, reply);
-	smtpd_refuse(s, v->code, v->dsn, "%s", v->text);
+	smtpd_refuse_class(s, (enum notify_class)v->class, v->code, v->dsn, "%s", v->text);
 }

@@ -80,6 +80,8 @@ void smtpd_txn_reset(struct smtpd_session *s)
 	clnt_cleanup_abort(s->cleanup);
 	s->txn = (struct smtpd_txn){ 0 };
 	arena_reset(&s->txn_arena);
+	/* between two mails: what is long enough is told, so that one notice is about one thing */
+	smtpd_notify(s, (unsigned)s->proc->smtpd.smtpd_history_flush_threshold);
 }
 
 /* 421 or the like before the first command: the client has not earned a greeting. */
@@ -173,6 +175,12 @@ static void dispatch(struct smtpd_session *s, const struct smtp_cmd *cmd)
 	}
 }
 
+static void note_line(struct smtpd_session *s, struct sv line)
+{
+	if (s->proc->notify_classes)
+		smtpd_history_in(&s->history, line);
+}
+
 /* One command line. False ends the session. */
 static bool next_command(struct smtpd_session *s)
 {
@@ -190,6 +198,7 @@ static bool next_command(struct smtpd_session *s)
 	server_conn_idle(s->conn, false);
 	if (rc == STREAM_TOO_LONG) {
 		s->where = "UNKNOWN";
+		note_line(s, SV("(a line that is too long)"));
 		if (stream_discard_line(s->io, DISCARD_LINE_MAX, smtpd_deadline(s)) != 1) {
 			smtpd_refuse(s, 421, "4.7.0", "%s Error: line too long",
 				s->proc->core.myhostname);
@@ -212,6 +221,7 @@ static bool next_command(struct smtpd_session *s)
 		return false;
 	}
 	log_debug("< %s: %.*s", s->peer.namaddr, SV_ARG(line));
+	note_line(s, line);
 	switch (smtp_cmd_parse(line, &cmd)) {
 	case 0:
 		s->counts.junk++;
@@ -265,12 +275,14 @@ static void talk(struct smtpd_session *s)
 			break;
 		if (s->counts.errors >= (unsigned)p->smtpd_hard_error_limit) {
 			log_info("too many errors after %s from %s", s->where, s->peer.namaddr);
+			smtpd_error(s, NOTIFY_CLASS_PROTOCOL);
 			smtpd_reply(s, 421, "4.7.0", "%s Error: too many errors",
 				s->proc->core.myhostname);
 			break;
 		}
 		if (s->txn_arena.exhausted || s->conn->arena->exhausted) {
 			log_warn("%s: memory of this session is used up", s->peer.namaddr);
+			smtpd_error(s, NOTIFY_CLASS_RESOURCE);
 			smtpd_reply(s, 421, "4.3.0", "%s Error: session uses too much memory",
 				s->proc->core.myhostname);
 			break;
@@ -301,6 +313,8 @@ void smtpd_serve(struct server_conn *c)
 	clnt_cleanup_free(s.cleanup);
 	smtpd_limit_disconnect(&s);
 	log_disconnect(&s);
+	smtpd_notify(&s, 0);
+	smtpd_history_free(&s.history);
 	arena_free(&s.txn_arena);
 	stream_free(s.io);
 }

@@ -6,6 +6,7 @@
 #include "admin/merpati/check.h"
 #include "lib/config/bouncecf.h"
 #include "lib/config/mastercf.h"
+#include "lib/config/notify_classes.h"
 #include "lib/queue/queue_dir.h"
 
 void check_finding(struct check *c, bool wrong, const char *fmt, ...)
@@ -64,6 +65,14 @@ static void check_parameters(struct check *c)
 static void bad_template(void *arg, const char *text)
 {
 	check_finding(arg, false, "%s", text);
+}
+
+static void check_notify_classes(struct check *c)
+{
+	struct err e = ERR_INIT;
+	unsigned classes;
+	if (notify_classes_parse(c->in->core.notify_classes, &classes, &e) < 0)
+		check_finding(c, true, "%s: %s", config_where(c->in->cfg, "notify_classes"), e.text);
 }
 
 static void check_templates(struct check *c)
@@ -202,6 +211,7 @@ int run_check(struct instance *in, struct err *e)
 {
 	struct check c = { .in = in };
 	check_parameters(&c);
+	check_notify_classes(&c);
 	check_templates(&c);
 	check_maps(&c);
 	check_services(&c);
