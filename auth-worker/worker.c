@@ -1,128 +1,104 @@
 #include "auth-worker/worker.h"
 
-#include <crypt.h>
-#include <errno.h>
-
 #include "lib/fiber/fiber.h"
 #include "lib/ipc/msg.h"
-#include "lib/sys/log.h"
+#include "lib/sasl/crypt_verify.h"
+#include "lib/server/server_requests.h"
 
-#define IDLE_MS     (3600 * 1000)
 #define SEND_MS     10000
-#define REQUEST_MAX (16 * 1024)
+#define REQUEST_MAX (256 * 1024) /* an account may be in many groups */
 
-int worker_hash_is_strong(struct sv hash)
-{
-	static const char *const prefixes[] = { "$y$", "$gy$", "$7$", "$2b$", "$2a$", "$2y$", "$6$",
-		"$5$" };
-
-	for (size_t i = 0; i < ARRAY_LEN(prefixes); i++)
-		if (sv_starts(hash, sv_z(prefixes[i])))
-			return 1;
-	return 0;
-}
-
-int worker_verify(struct sv hash, struct sv password, struct err *e)
-{
-	char setting[CRYPT_OUTPUT_SIZE];
-	char phrase[CRYPT_MAX_PASSPHRASE_SIZE];
-	int rc;
-
-	if (!worker_hash_is_strong(hash))
-		return err_set(e, ERR_CONFIG, "the hash is of a scheme too weak or unknown");
-	if (sv_copyz(hash, setting, sizeof(setting)) < 0)
-		return err_set(e, ERR_CONFIG, "the hash is too long");
-	/* also what keeps libcrypt linked where a sanitizer defines crypt_r() itself */
-	if (crypt_checksalt(setting) == CRYPT_SALT_INVALID)
-		return err_set(e, ERR_CONFIG, "the hash is malformed");
-	if (sv_copyz(password, phrase, sizeof(phrase)) < 0)
-		return 0;
-	struct crypt_data *data = mem_alloc(sizeof(*data)); /* 32 kB: not for a stack */
-	/* not crypt_r(): AddressSanitizer puts one of its own in front of that, which does not work */
-	const char *got = crypt_rn(phrase, setting, data, (int)sizeof(*data));
-
-	if (!got || got[0] == '*') {
-		rc = err_set(e, ERR_CONFIG, "the hash cannot be used: %s", strerror(errno));
-	} else {
-		size_t n = strlen(got);
-		unsigned diff = n != hash.len;
-
-		for (size_t i = 0; i < n && i < hash.len; i++)
-			diff |= (unsigned char)got[i] ^ (unsigned char)hash.p[i];
-		rc = diff == 0;
-	}
-	explicit_bzero(phrase, sizeof(phrase));
-	explicit_bzero(data, sizeof(*data));
-	free(data);
-	return rc;
-}
-
-struct job {
+struct verify_job {
 	struct sv hash, password;
 	struct err e;
 	int rc;
 };
 
-static void run_job(void *rec)
+static void run_verify(void *rec)
 {
-	struct job *j = rec;
+	struct verify_job *j = rec;
 
-	j->rc = worker_verify(j->hash, j->password, &j->e);
+	j->rc = crypt_verify(j->hash, j->password, &j->e);
 }
 
-static int answer(struct ipc_conn *c, const struct ipc_frame *f, struct arena *a, struct err *e)
+static int do_verify(struct ipc_conn *c, const struct ipc_frame *f, struct arena *a, struct err *e)
 {
 	struct msg_authworker_verify q;
 
-	if (f->type != MSG_authworker_verify)
-		return err_set(e, ERR_PERM, "unexpected message type %u", f->type);
 	if (msg_authworker_verify_decode(f->body, a, &q, e) < 0)
 		return -1;
-	struct job j = { .hash = q.hash, .password = q.password, .e = ERR_INIT };
+	struct verify_job j = { .hash = q.hash, .password = q.password, .e = ERR_INIT };
 
 	/* in a thread: the loop stays able to hear that it shall stop */
-	fiber_offload(FIBER_POOL_LOOKUP, run_job, &j);
+	fiber_offload(FIBER_POOL_LOOKUP, run_verify, &j);
 	explicit_bzero((void *)(uintptr_t)f->body.p, f->body.len);
 	struct msg_authworker_verified r = {
 		.status = j.rc < 0 ? 2 : (uint32_t)j.rc,
-		.error = j.rc < 0 ? sv_z(j.e.text) : SV_NONE,
+		.text = j.rc < 0 ? sv_z(j.e.text) : SV_NONE,
 	};
 
 	return msg_authworker_verified_send(
 	        c, &r, f->request_id, NULL, 0, fiber_deadline(SEND_MS), e);
 }
 
-static int next_request(
-        struct ipc_conn *c, struct server_conn *sc, struct ipc_frame *f, struct err *e)
-{
-	if (!sc)
-		return ipc_recv(c, f, fiber_deadline(IDLE_MS), e);
-	if (server_is_stopping(sc->server))
-		return 0;
-	server_conn_idle(sc, true);
-	int rc = ipc_recv(c, f, fiber_deadline(IDLE_MS), e);
+struct find_job {
+	struct sv name;
+	uid_t uid;
+	struct arena *arena;
+	struct worker_account found;
+	struct err e;
+	int rc;
+};
 
-	server_conn_idle(sc, false);
-	return rc;
+static void run_find(void *rec)
+{
+	struct find_job *j = rec;
+
+	j->rc = worker_find(j->name, j->uid, j->arena, &j->found, &j->e);
+}
+
+static int do_find(struct ipc_conn *c, const struct ipc_frame *f, struct arena *a, struct err *e)
+{
+	struct msg_authworker_find q;
+
+	if (msg_authworker_find_decode(f->body, a, &q, e) < 0)
+		return -1;
+	struct find_job j = { .name = q.name, .uid = q.uid, .arena = a, .e = ERR_INIT };
+
+	fiber_offload(FIBER_POOL_LOOKUP, run_find, &j);
+	struct msg_authworker_found r = {
+		.status = j.rc < 0 ? 2 : (uint32_t)j.rc,
+		.error = j.rc < 0 ? sv_z(j.e.text) : SV_NONE,
+	};
+
+	if (j.rc == 1) {
+		r.name = j.found.name;
+		r.uid = j.found.uid;
+		r.gid = j.found.gid;
+		r.groups = j.found.groups;
+		r.home = j.found.home;
+		r.shell = j.found.shell;
+	}
+	return msg_authworker_found_send(c, &r, f->request_id, NULL, 0, fiber_deadline(SEND_MS), e);
+}
+
+static int answer(void *ctx, struct ipc_conn *c, struct ipc_frame *f, struct arena *a, struct err *e)
+{
+	(void)ctx;
+	switch (f->type) {
+	case MSG_authworker_verify: return do_verify(c, f, a, e);
+	case MSG_authworker_find: return do_find(c, f, a, e);
+	default: return err_set(e, ERR_PERM, "unexpected message type %u", f->type);
+	}
 }
 
 void worker_serve_fd(int fd, struct server_conn *sc)
 {
-	struct ipc_conn *c = ipc_conn_new(fd);
-	struct err e = ERR_INIT;
-	struct ipc_frame f;
-	struct arena a;
+	static const struct server_requests_def def = { .protocol = MSG_authworker_PROTOCOL,
+		.arena_max = REQUEST_MAX,
+		.answer = answer };
 
-	arena_init(&a, REQUEST_MAX);
-	while (next_request(c, sc, &f, &e) == 1) {
-		arena_reset(&a);
-		if (f.protocol != MSG_authworker_PROTOCOL || answer(c, &f, &a, &e) < 0) {
-			log_warn("connection closed: %s", e.text[0] ? e.text : "wrong protocol");
-			break;
-		}
-	}
-	arena_free(&a);
-	ipc_conn_free(c);
+	server_requests(&def, NULL, fd, sc);
 }
 
 void worker_serve(struct server_conn *c)

@@ -1,19 +1,30 @@
 /*
- * auth-worker/worker.h - verify one password against one hash.
+ * auth-worker/worker.h - verify one password against one hash; look one account of the system up.
  *
- * Layer:     daemon (verify is pure but slow; serve waits on its connection).
+ * Layer:     daemon (waits on its connection; the work is done in a thread).
  * Security:  the password lives in the request's frame and in crypt's own storage; both are wiped.
- * Standards: crypt(3), crypt(5) of libxcrypt: yescrypt, sha512crypt and whatever else it reads.
  */
 #ifndef AUTH_WORKER_WORKER_H
 #define AUTH_WORKER_WORKER_H
 
+#include "lib/base/arena.h"
+#include "lib/ipc/ipc.h"
 #include "lib/server/server.h"
 
-/* 1 same, 0 differs, -1 the hash cannot be used (E). Takes as long as the hash's cost says. */
-MUST_USE int worker_verify(struct sv hash, struct sv password, struct err *e);
-/* A weak historic scheme (DES, MD5 ...) is refused: 1 strong enough, 0 not. */
-int worker_hash_is_strong(struct sv hash);
+/* Accounts (worker_accounts.c). */
+struct worker_account {
+	struct sv name, home, shell;
+	uid_t uid;
+	gid_t gid;
+	struct u32_list groups; /* besides gid */
+};
+
+/* Load whatever the name service is made of: behind the jail nothing new is executable. */
+void worker_load_name_service(void);
+/* NAME, or where that is empty UID. 1 *out in A; 0 there is no such account; -1 the name service cannot
+ * tell (E). */
+MUST_USE int worker_find(
+        struct sv name, uid_t uid, struct arena *a, struct worker_account *out, struct err *e);
 
 void worker_serve(struct server_conn *c);
 /* SC may be NULL (tests). */

@@ -18,12 +18,14 @@
 struct auth_settings {
 	int64_t failure_delay_ms;
 	int64_t wait_ms; /* for a process with room */
-	uid_t only_uid;  /* a private instance serves this uid only; (uid_t)-1: any that .own does not refuse */
+	uid_t only_uid;  /* a private instance serves this uid only; (uid_t)-1: a system instance */
 	gid_t only_gid;
-	/* a system instance */
+	/* a system instance: users of the users file and of the system, but not these */
 	struct rights_own own;
-	uid_t default_uid; /* default_privs */
+	uid_t default_uid;     /* default_privs */
 	gid_t default_gid;
+	uid_t first_valid_uid; /* for sign-in */
+	const char *names[2];  /* domains that unix users may sign in with: myhostname, mydomain */
 };
 
 struct auth {
@@ -32,6 +34,7 @@ struct auth {
 	struct auth_penalty *penalty;
 	struct auth_switch *sw;
 	struct ipc_pool *workers; /* auth-worker */
+	struct ipc_pool *pam;     /* auth-pam; NULL in a private instance */
 };
 
 /* The user that signed in on a connection and was not handed over yet. */
@@ -48,6 +51,21 @@ void auth_serve(struct server_conn *c);
 /* The same without the skeleton (tests; SC is NULL): CLS is the listener's class ("queue", "net").
  */
 void auth_serve_fd(struct auth *a, int fd, const char *cls, struct server_conn *sc);
+
+/*
+ * The user NAME, of the users file or, in a system instance, of the system (auth_account.c). LOOSE as for
+ * auth_dir_find().
+ *   1  *out is filled in; .unix_account tells which kind
+ *   0  no such user
+ *  -1  could not find out (E)
+ */
+MUST_USE int auth_account_find(struct auth *a, struct sv name, bool loose, struct arena *arena,
+        struct auth_account *out, struct err *e);
+/* The first user that has this UID. 1, 0, -1. */
+MUST_USE int auth_account_find_uid(
+        struct auth *a, uid_t uid, struct arena *arena, struct auth_account *out, struct err *e);
+/* May a process of this instance be WHO's? 1, or -1 with E (CONFIG). */
+MUST_USE int auth_account_allowed(const struct auth *a, const struct auth_account *who, struct err *e);
 
 /*
  * Check a user's password (auth_signin.c). Delays a refusal.

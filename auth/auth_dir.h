@@ -25,6 +25,7 @@ struct auth_account {
 	struct sv home;
 	struct sv mail; /* "maildir:HOME/Maildir" */
 	struct sv shell; /* may be empty */
+	bool unix_account; /* of the system: PAM knows the password */
 	struct u32_list groups; /* besides GID */
 };
 

@@ -38,32 +38,12 @@ static int find_owner(
 		return err_set(e, ERR_CONFIG,
 		        "the file belongs to uid %u, this instance serves uid %u only",
 		        (unsigned)st.st_uid, (unsigned)a->set.only_uid);
-	int rc = auth_dir_find_uid(a->dir, st.st_uid, arena, out, e);
+	int rc = auth_account_find_uid(a, st.st_uid, arena, out, e);
 
 	if (rc == 0)
 		rc = err_set(e, ERR_CONFIG, "the file belongs to uid %u, which is no user's",
 		        (unsigned)st.st_uid);
 	return rc;
-}
-
-static int check(const struct auth_settings *set, const struct auth_account *who, struct err *e)
-{
-	if (is_private(set)) {
-		if (who->uid == set->only_uid)
-			return 1;
-		return err_set(e, ERR_CONFIG,
-		        "user %.*s has uid %u, this instance serves uid %u only", SV_ARG(who->name),
-		        (unsigned)who->uid, (unsigned)set->only_uid);
-	}
-	const char *why = rights_refuse_uid(&set->own, who->uid);
-
-	if (!why)
-		why = rights_refuse_gid(&set->own, who->gid);
-	if (!why)
-		return 1;
-	return err_set(e, ERR_CONFIG,
-	        "%.*s has uid %u, gid %u: nothing is done as %s; an alias must send this mail elsewhere",
-	        SV_ARG(who->name), (unsigned)who->uid, (unsigned)who->gid, why);
 }
 
 int auth_identity(struct auth *a, struct sv kind, struct sv name, int fd, struct arena *arena,
@@ -72,12 +52,12 @@ int auth_identity(struct auth *a, struct sv kind, struct sv name, int fd, struct
 	int rc;
 
 	if (sv_eqz(kind, "user"))
-		rc = auth_dir_find(a->dir, name, true, arena, out, e);
+		rc = auth_account_find(a, name, true, arena, out, e);
 	else if (sv_eqz(kind, "owner"))
 		rc = find_owner(a, fd, arena, out, e);
 	else if (sv_eqz(kind, "default"))
 		rc = find_default(&a->set, out);
 	else
 		rc = err_set(e, ERR_TEMP, "auth does not know identities of kind %.*s", SV_ARG(kind));
-	return rc == 1 ? check(&a->set, out, e) : rc;
+	return rc == 1 ? auth_account_allowed(a, out, e) : rc;
 }

@@ -51,7 +51,7 @@ static int do_exists(struct auth_link *l, const struct ipc_frame *f, struct err 
 	if (msg_auth_exists_decode(f->body, &l->arena, &q, e) < 0)
 		return -1;
 	struct err why = ERR_INIT;
-	int rc = auth_dir_find(l->auth->dir, q.name, true, &l->arena, &who, &why);
+	int rc = auth_account_find(l->auth, q.name, true, &l->arena, &who, &why);
 	struct msg_auth_existence r = { .status = status_of(rc), .error = reason(rc, &why) };
 
 	return msg_auth_existence_send(l->conn, &r, f->request_id, NULL, 0, soon(), e);

@@ -26,50 +26,67 @@ static void show_user(struct sv user, char out[static SHOWN_MAX + 1])
 	out[n] = '\0';
 }
 
-/* 1 same, 0 differs, -1. */
-static int verify(struct auth *a, struct sv hash, struct sv password, struct err *e)
+/* Ask a worker. Q is a request of TYPE, encoded; it holds the password, and is wiped. 1 same, 0 differs (*E
+ * says what else may be the reason), -1. */
+static int ask(struct ipc_pool *workers, uint16_t type, struct buf *q, struct err *e)
 {
-	struct msg_authworker_verify q = { .hash = hash, .password = password };
 	struct msg_authworker_verified r;
 	struct ipc_frame f;
 	struct arena arena;
-	struct buf body;
-	int rc;
 
 	arena_init(&arena, 64 * 1024);
-	buf_init(&body, IPC_FRAME_MAX);
-	/* all room at once: growing would leave a copy of the password behind */
-	char *room = buf_room(&body, hash.len + password.len + 256);
+	int rc = ipc_call(workers, MSG_authworker_PROTOCOL, MSG_authworker_VERSION, type, buf_sv(q), &arena, &f,
+	        fiber_deadline(VERIFY_MS), e);
 
-	if (!room || msg_authworker_verify_encode(&q, &body) < 0)
-		rc = err_set(e, ERR_TEMP, "credentials too long");
-	else
-		rc = ipc_call(a->workers, MSG_authworker_PROTOCOL, MSG_authworker_VERSION,
-		        MSG_authworker_verify, buf_sv(&body), &arena, &f, fiber_deadline(VERIFY_MS),
-		        e);
-	if (body.p)
-		explicit_bzero(body.p, body.cap);
-	buf_free(&body);
+	explicit_bzero(q->p, q->cap);
 	if (rc >= 0 && f.type != MSG_authworker_verified)
-		rc = err_set(e, ERR_BUG, "auth-worker: unexpected message type %u", f.type);
+		rc = err_set(e, ERR_BUG, "unexpected message type %u of a worker", f.type);
 	else if (rc >= 0)
 		rc = msg_authworker_verified_decode(f.body, &arena, &r, e);
-	if (rc >= 0)
-		rc = r.status <= 1 ? (int)r.status : err_set(e, ERR_TEMP, "%.*s", SV_ARG(r.error));
+	if (rc >= 0) {
+		err_set(e, r.status <= 1 ? ERR_PERM : ERR_TEMP, "%.*s", SV_ARG(r.text));
+		rc = r.status <= 1 ? (int)r.status : -1;
+	}
 	arena_free(&arena);
 	return rc;
 }
 
-static int issue(struct auth *a, const struct msg_auth_sign_in *m, const struct auth_account *who,
-        struct auth_ticket *t, struct err *e)
+static int verify_hash(struct auth *a, struct sv hash, struct sv password, struct err *e)
 {
-	if (who->uid == 0 || (a->set.only_uid != (uid_t)-1 && who->uid != a->set.only_uid)) {
-		log_error(
-		        "user %.*s has uid %u in the users file, this instance serves uid %u only: "
-		        "correct the line",
-		        SV_ARG(who->name), (unsigned)who->uid, (unsigned)a->set.only_uid);
-		return err_set(e, ERR_CONFIG, "this account is not set up correctly");
-	}
+	struct msg_authworker_verify q = { .hash = hash, .password = password };
+	struct buf body;
+	int rc;
+
+	buf_init(&body, IPC_FRAME_MAX);
+	/* all room at once: growing would leave a copy of the password behind */
+	if (!buf_room(&body, hash.len + password.len + 256) || msg_authworker_verify_encode(&q, &body) < 0)
+		rc = err_set(e, ERR_TEMP, "credentials too long");
+	else
+		rc = ask(a->workers, MSG_authworker_verify, &body, e);
+	buf_free(&body);
+	return rc;
+}
+
+static int verify_unix(struct auth *a, const struct auth_account *who, const struct msg_auth_sign_in *m, struct err *e)
+{
+	struct msg_authworker_unix_sign_in q = { .user = who->name, .password = m->password,
+		.remote_addr = m->remote_addr };
+	struct buf body;
+	int rc;
+
+	buf_init(&body, IPC_FRAME_MAX);
+	if (!buf_room(&body, who->name.len + m->password.len + m->remote_addr.len + 256) ||
+	        msg_authworker_unix_sign_in_encode(&q, &body) < 0)
+		rc = err_set(e, ERR_TEMP, "credentials too long");
+	else
+		rc = ask(a->pam, MSG_authworker_unix_sign_in, &body, e);
+	buf_free(&body);
+	return rc;
+}
+
+static int issue(const struct msg_auth_sign_in *m, const struct auth_account *who, struct auth_ticket *t,
+        struct err *e)
+{
 	if (sv_copyz(m->service, t->service, sizeof(t->service)) < 0)
 		return err_set(e, ERR_PERM, "unknown service");
 	t->who = *who;
@@ -92,6 +109,18 @@ static void refused(struct auth *a, const struct msg_auth_sign_in *m, const char
 	fiber_sleep(a->set.failure_delay_ms);
 }
 
+/* Why WHO may not sign in, whatever the password is; NULL: may. */
+static const char *no_sign_in(const struct auth *a, const struct auth_account *who)
+{
+	struct err e = ERR_INIT;
+
+	if (auth_account_allowed(a, who, &e) < 0)
+		return "no process becomes this account";
+	if (a->set.only_uid == (uid_t)-1 && who->uid < a->set.first_valid_uid)
+		return "the uid is below first_valid_uid";
+	return !who->unix_account && sv_empty(who->hash) ? "no password" : NULL;
+}
+
 int auth_sign_in(
         struct auth *a, const struct msg_auth_sign_in *m, struct auth_ticket *t, struct err *e)
 {
@@ -107,22 +136,28 @@ int auth_sign_in(
 	if (wait > 0 && fiber_sleep(wait) < 0)
 		return err_set(e, ERR_TEMP, "shutting down");
 	int found = 0;
+	const char *why = "unknown user";
 
 	if (m->user.len <= USER_MAX)
-		found = auth_dir_find(a->dir, m->user, false, &t->arena, &who, e);
+		found = auth_account_find(a, m->user, false, &t->arena, &who, e);
 	if (found < 0)
 		return -1;
-	bool usable = found && !sv_empty(who.hash) && m->password.len <= PASSWORD_MAX &&
-	              sv_chr(m->password, '\0') < 0;
-	int same = verify(
-	        a, usable ? who.hash : auth_dir_dummy(a->dir), usable ? m->password : SV("x"), e);
+	/* of who may not sign in, PAM is not asked: its modules may count failures and lock root out */
+	if (found == 1)
+		why = no_sign_in(a, &who);
+	bool usable = !why && m->password.len > 0 && m->password.len <= PASSWORD_MAX && sv_chr(m->password, '\0') < 0;
+	int same;
 
+	if (usable && who.unix_account)
+		same = verify_unix(a, &who, m, e);
+	else
+		same = verify_hash(a, usable ? who.hash : auth_dir_dummy(a->dir), usable ? m->password : SV("x"), e);
 	if (same < 0)
 		return -1;
 	if (!usable || !same) {
-		refused(a, m, !found ? "unknown user" : "password mismatch");
+		refused(a, m, why ? why : usable && e->text[0] ? e->text : "password mismatch");
 		return 0;
 	}
 	auth_penalty_passed(a->penalty, m->remote_addr);
-	return issue(a, m, &who, t, e);
+	return issue(m, &who, t, e);
 }

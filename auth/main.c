@@ -55,7 +55,7 @@ static int pre_jail(struct server *s, struct err *e)
 	a->set.only_uid = (uid_t)-1;
 	if (params_core_load(server_config(s), &core, e) < 0)
 		return -1;
-	if (core.instance_owner[0]) {
+	if (!server_is_system(s)) {
 		a->set.only_uid = geteuid();
 		a->set.only_gid = getegid();
 		return 0;
@@ -66,7 +66,8 @@ static int pre_jail(struct server *s, struct err *e)
 		return err_set(e, ERR_CONFIG, "default_privs = %s: no such account", core.default_privs);
 	a->set.default_uid = pw->pw_uid;
 	a->set.default_gid = pw->pw_gid;
-	return rights_own(core.mail_owner, &a->set.own, e);
+	a->set.own = *server_own_accounts(s);
+	return 0;
 }
 
 static int post_jail(struct server *s, struct err *e)
@@ -75,10 +76,12 @@ static int post_jail(struct server *s, struct err *e)
 	struct params_auth p;
 	struct params_login login;
 	struct auth *a = server_state(s);
+	struct params_core core;
 	struct buf homes;
 
 	if (params_auth_load(server_config(s), &p, e) < 0 ||
-	        params_login_load(server_config(s), &login, e) < 0)
+	        params_login_load(server_config(s), &login, e) < 0 ||
+	        params_core_load(server_config(s), &core, e) < 0)
 		return -1;
 	log_set_tag(login.login_syslog_name);
 	buf_init(&homes, 4096);
@@ -92,6 +95,11 @@ static int post_jail(struct server *s, struct err *e)
 	a->workers = server_pool(s, "auth-worker", WORKERS_MAX);
 	a->set.failure_delay_ms = p.auth_failure_delay * 1000;
 	a->set.wait_ms = p.auth_session_wait * 1000;
+	a->set.first_valid_uid = (uid_t)p.first_valid_uid;
+	a->set.names[0] = core.myhostname;
+	a->set.names[1] = core.mydomain;
+	if (server_is_system(s))
+		a->pam = server_pool(s, "auth-pam", WORKERS_MAX);
 	return 0;
 }
 

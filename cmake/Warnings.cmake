@@ -15,5 +15,6 @@ target_compile_definitions(merpati_flags INTERFACE _GNU_SOURCE
   MERPATI_VERSION="${PROJECT_VERSION}"
   $<$<BOOL:${MERPATI_FAULTS}>:MERPATI_FAULTS=1>
   $<$<BOOL:${WITH_SECCOMP}>:WITH_SECCOMP=1>
+  $<$<BOOL:${WITH_PAM}>:WITH_PAM=1>
   $<$<BOOL:${WITH_IDN}>:WITH_IDN=1>)
 target_include_directories(merpati_flags INTERFACE ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR}/generated)

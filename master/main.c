@@ -65,8 +65,8 @@ int main(int argc, char **argv)
 	read_arguments(argc, argv, &m);
 	if (generation_read(&m, &m.current, &e) < 0)
 		return fail(&m, &e);
-	if (master_become_owner(&m, m.current, &e) < 0 || master_enter(&m, m.current, &e) < 0 ||
-	        master_detach(&m, m.current, &e) < 0)
+	if (master_choose_account(&m, m.current, &e) < 0 || master_enter(&m, m.current, &e) < 0 ||
+	        master_detach(&m, m.current, &e) < 0 || master_drop_rights(&m, &e) < 0)
 		return fail(&m, &e);
 	int code = fiber_main(master_supervise, &m);
 	master_fini(&m);

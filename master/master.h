@@ -22,6 +22,7 @@
 #include "lib/config/params.h"
 #include "lib/fiber/fiber.h"
 #include "lib/ipc/ipc.h"
+#include "lib/server/rights.h"
 #include "master/master_table.h"
 
 #define SOCKS_A_SERVICE     16
@@ -118,8 +119,8 @@ struct child {
 struct master {
 	char *config_dir;
 	bool foreground;
-	uid_t owner;
-	gid_t owner_gid;
+	bool system;           /* root, with accounts of its own; else a private instance */
+	struct rights_own own; /* of a system instance */
 	unsigned cores;
 	struct list generations;
 	struct list sockets;
@@ -151,9 +152,10 @@ static inline void master_kick(struct master *m)
 }
 
 /* master_start.c: before the event loop. -1 with E: the process ends. */
-MUST_USE int master_become_owner(struct master *m, const struct generation *g, struct err *e);
+MUST_USE int master_choose_account(struct master *m, const struct generation *g, struct err *e);
 MUST_USE int master_enter(struct master *m, const struct generation *g, struct err *e);
 MUST_USE int master_detach(struct master *m, const struct generation *g, struct err *e);
+MUST_USE int master_drop_rights(const struct master *m, struct err *e);
 void master_tell_starter(struct master *m, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void master_clean_files(struct master *m);
 void master_fini(struct master *m);
@@ -180,8 +182,8 @@ MUST_USE int sockets_write_ports(struct master *m, struct err *e);
 MUST_USE int sockets_open_log(struct master *m, const struct generation *g, struct err *e);
 void sockets_close_log(struct master *m);
 bool msvc_is_postlogd(const struct msvc *svc);
-/* Bind and listen on PATH below the queue directory. fd or -1. */
-MUST_USE int sock_unix_listen(const char *path, mode_t mode, bool dgram, struct err *e);
+/* Bind and listen on PATH below the queue directory; GID (gid_t)-1: our own. fd or -1. */
+MUST_USE int sock_unix_listen(const char *path, gid_t gid, mode_t mode, bool dgram, struct err *e);
 MUST_USE int sock_unix_connect(const char *path, bool dgram, struct err *e);
 
 /* master_service.c: how many processes a service needs now. */

@@ -19,7 +19,7 @@ struct control {
 
 int control_open(struct master *m, struct err *e)
 {
-	m->control_fd = sock_unix_listen(CONTROL_PATH, 0600, false, e);
+	m->control_fd = sock_unix_listen(CONTROL_PATH, (gid_t)-1, 0600, false, e);
 	return m->control_fd < 0 ? -1 : 0;
 }
 

@@ -20,7 +20,7 @@ static int unix_address(const char *path, struct sockaddr_un *sa, struct err *e)
 	return 0;
 }
 
-int sock_unix_listen(const char *path, mode_t mode, bool dgram, struct err *e)
+int sock_unix_listen(const char *path, gid_t gid, mode_t mode, bool dgram, struct err *e)
 {
 	struct sockaddr_un sa;
 	if (unix_address(path, &sa, e) < 0)
@@ -38,7 +38,8 @@ int sock_unix_listen(const char *path, mode_t mode, bool dgram, struct err *e)
 		err_sys(e, errno, "bind %s", path);
 		goto fail;
 	}
-	if (chmod(path, mode) < 0 || (!dgram && listen(fd, 1024) < 0)) {
+	if ((gid != (gid_t)-1 && lchown(path, (uid_t)-1, gid) < 0) || chmod(path, mode) < 0 ||
+	        (!dgram && listen(fd, 1024) < 0)) {
 		err_sys(e, errno, "listen on %s", path);
 		goto fail;
 	}
@@ -121,6 +122,7 @@ static int unix_socket(struct master *m, struct msvc *svc, enum sock_class cls, 
 		[CLASS_QUEUE] = "private/queue",
 		[CLASS_NET] = "private/net",
 		[CLASS_OUT] = "private/out",
+		[CLASS_AUTH] = "private/auth",
 	};
 	char *path = arena_printf(&svc->gen->cf.arena, "%s/%s", dirs[cls], name);
 	bool dgram = svc->cf->type == SERVICE_UNIX_DGRAM;
@@ -130,7 +132,11 @@ static int unix_socket(struct master *m, struct msvc *svc, enum sock_class cls, 
 		return err_set(e, ERR_CONFIG, "master.cf is too large");
 	struct msock *s = sock_find(m, key);
 	if (!s) {
-		int fd = sock_unix_listen(path, cls == CLASS_PUBLIC ? 0666 : 0600, dgram, e);
+		/* private/queue: mail_owner's daemons connect by themselves */
+		bool shared = cls == CLASS_QUEUE && m->system;
+		mode_t mode = cls == CLASS_PUBLIC ? 0666 : shared ? 0660 : 0600;
+		gid_t gid = shared ? m->own.ids[RIGHTS_MAIL].gid : (gid_t)-1;
+		int fd = sock_unix_listen(path, gid, mode, dgram, e);
 		if (fd < 0)
 			return -1;
 		s = sock_new(m, cls, name, key, path);
@@ -155,14 +161,10 @@ int sockets_make(struct master *m, struct msvc *svc, struct list *fresh, struct 
 	if (cf->type == SERVICE_UNIX_DGRAM)
 		return unix_socket(
 		        m, svc, cf->is_private ? CLASS_QUEUE : CLASS_PUBLIC, cf->name, fresh, e);
-	const bool wanted[] = {
-		[CLASS_PUBLIC] = !cf->is_private,
-		[CLASS_QUEUE] = true,
-		[CLASS_NET] = svc->facts->net,
-		[CLASS_OUT] = svc->facts->out,
-	};
-	for (enum sock_class c = CLASS_PUBLIC; c <= CLASS_OUT; c++)
-		if (wanted[c] && unix_socket(m, svc, c, cf->name, fresh, e) < 0)
+	if (!cf->is_private && unix_socket(m, svc, CLASS_PUBLIC, cf->name, fresh, e) < 0)
+		return -1;
+	for (enum sock_class c = CLASS_QUEUE; c <= CLASS_AUTH; c++)
+		if (table_has_socket(svc->facts, c) && unix_socket(m, svc, c, cf->name, fresh, e) < 0)
 			return -1;
 	const char *extra = svc->facts->extra_public;
 	return extra ? unix_socket(m, svc, CLASS_PUBLIC, extra, fresh, e) : 0;

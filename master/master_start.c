@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <pwd.h>
 #include <signal.h>
@@ -10,7 +11,9 @@
 
 #include "lib/base/num.h"
 #include "lib/queue/queue_dir.h"
+#include "lib/server/layout.h"
 #include "lib/sys/clock.h"
+#include "lib/sys/jail.h"
 #include "lib/sys/log.h"
 #include "lib/sys/sys.h"
 #include "master/master.h"
@@ -23,19 +26,9 @@
  * A private instance runs as its owner and never as root: what was started as root becomes the
  * owner here, for good.
  */
-int master_become_owner(struct master *m, const struct generation *g, struct err *e)
+static int become_owner(const struct master *m, const struct generation *g, struct err *e)
 {
 	const char *owner = g->core.instance_owner;
-	if (owner[0] == '\0') {
-		if (geteuid() == 0)
-			return err_set(e, ERR_CONFIG,
-			        "instance_owner is not set in %s/main.cf, and this "
-			        "instance does not run as root: set it to an ordinary user",
-			        m->config_dir);
-		m->owner = geteuid();
-		m->owner_gid = getegid();
-		return 0;
-	}
 	errno = 0;
 	const struct passwd *pw = getpwnam(owner);
 	if (!pw)
@@ -45,13 +38,11 @@ int master_become_owner(struct master *m, const struct generation *g, struct err
 		return err_set(e, ERR_CONFIG,
 		        "%s: instance_owner = %s: root cannot own an instance",
 		        config_where(g->cfg, "instance_owner"), owner);
-	m->owner = pw->pw_uid;
-	m->owner_gid = pw->pw_gid;
 	if (geteuid() != 0) {
-		if (geteuid() != m->owner)
+		if (geteuid() != pw->pw_uid)
 			return err_set(e, ERR_PERM,
-			        "this instance belongs to %s: run this as %s or root", owner,
-			        owner);
+			        "the instance in %s belongs to %s: run this as %s or root", m->config_dir,
+			        owner, owner);
 		return 0;
 	}
 	if (initgroups(owner, pw->pw_gid) < 0 ||
@@ -61,6 +52,34 @@ int master_become_owner(struct master *m, const struct generation *g, struct err
 	return 0;
 }
 
+/* Root without instance_owner: the system's instance, each program with the account in rights.h. */
+int master_choose_account(struct master *m, const struct generation *g, struct err *e)
+{
+	if (g->core.instance_owner[0] != '\0')
+		return become_owner(m, g, e);
+	m->system = geteuid() == 0;
+	return m->system ? rights_own(g->core.mail_owner, &m->own, e) : 0;
+}
+
+/* --- as mail_owner, for a moment: what is his is made by him, and nothing is followed as root ------ */
+
+static int as_mail_owner(const struct master *m, struct err *e)
+{
+	const struct rights_ids *mail = &m->own.ids[RIGHTS_MAIL];
+	if (m->system && (setegid(mail->gid) < 0 || seteuid(mail->uid) < 0))
+		return err_sys(e, errno, "become %s", mail->name);
+	return 0;
+}
+
+static int as_root_again(const struct master *m, struct err *e)
+{
+	if (m->system && (seteuid(0) < 0 || setegid(0) < 0))
+		return err_sys(e, errno, "become root again");
+	return 0;
+}
+
+/* --- directories -------------------------------------------------------------------------------- */
+
 static int make_dir(const char *path, mode_t mode, struct err *e)
 {
 	if (sys_mkdir(path, mode) < 0 && errno != EEXIST)
@@ -69,13 +88,14 @@ static int make_dir(const char *path, mode_t mode, struct err *e)
 }
 
 /* What sockets and pid files need; the queue's own directories are lib/queue's. */
-static int make_dirs(struct err *e)
+static int make_private_dirs(struct err *e)
 {
 	static const struct {
 		const char *path;
 		mode_t mode;
 	} dirs[] = { { "pid", 0755 }, { "public", 0755 }, { "private", 0700 },
-		{ "private/queue", 0700 }, { "private/net", 0700 }, { "private/out", 0700 } };
+		{ "private/queue", 0700 }, { "private/net", 0700 }, { "private/out", 0700 },
+		{ "private/auth", 0700 } };
 	for (size_t i = 0; i < ARRAY_LEN(dirs); i++) {
 		mode_t old = umask(0);
 		int rc = make_dir(dirs[i].path, dirs[i].mode, e);
@@ -83,10 +103,41 @@ static int make_dirs(struct err *e)
 		if (rc < 0)
 			return -1;
 	}
+	return 0;
+}
+
+/* The same by the layout of a system instance, where something wrong is a reason not to start. */
+static int make_system_dirs(const struct master *m, const struct generation *g, struct err *e)
+{
+	struct layout l;
+	struct layout_item it;
+	struct buf finding;
+	int rc = layout_open(&l, m->config_dir, &g->core, e);
+	buf_init(&finding, 16384);
+	for (size_t i = 0; rc == 0 && layout_item(&l, i, &it); i++) {
+		if (it.part != LAYOUT_QUEUE)
+			continue;
+		int seen = layout_look(&it, &finding);
+		if (seen < 0)
+			rc = err_set(e, ERR_CONFIG, "%s (merpati check says it, too)", buf_z(&finding));
+		if (seen == 0)
+			rc = layout_make(&it, e);
+	}
+	buf_free(&finding);
+	layout_close(&l);
+	return rc;
+}
+
+static int make_dirs(const struct master *m, const struct generation *g, struct err *e)
+{
 	struct queue q;
-	if (queue_open(&q, ".", e) < 0)
+	if ((m->system ? make_system_dirs(m, g, e) : make_private_dirs(e)) < 0 || queue_open(&q, ".", e) < 0)
 		return -1;
-	int rc = queue_create_dirs(&q, e);
+	int rc = as_mail_owner(m, e);
+	if (rc == 0)
+		rc = queue_create_dirs(&q, e);
+	if (as_root_again(m, e) < 0)
+		rc = -1;
 	queue_close(&q);
 	return rc;
 }
@@ -142,9 +193,24 @@ int master_enter(struct master *m, const struct generation *g, struct err *e)
 	if (chdir(g->core.queue_directory) < 0)
 		return err_sys(e, errno, "%s: queue_directory = %s",
 		        config_where(g->cfg, "queue_directory"), g->core.queue_directory);
-	if (make_dirs(e) < 0 || take_lock(m, e) < 0 || write_pid(m, e) < 0)
+	if (make_dirs(m, g, e) < 0 || take_lock(m, e) < 0 || write_pid(m, e) < 0)
 		return -1;
 	return control_open(m, e);
+}
+
+/* maillog_file, which is mail_owner's: opened with his rights. -1: it is not to be had, or no file. */
+static int open_log_file(const struct master *m, const char *file, struct err *e)
+{
+	if (as_mail_owner(m, e) < 0)
+		return -1;
+	int fd = sys_open(file, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NOCTTY, 0600);
+	if (fd < 0)
+		err_sys(e, errno, "open %s", file);
+	if (as_root_again(m, e) < 0 && fd >= 0) {
+		sys_close(fd);
+		fd = -1;
+	}
+	return fd;
 }
 
 /*
@@ -156,14 +222,15 @@ int master_detach(struct master *m, const struct generation *g, struct err *e)
 	if (m->foreground)
 		return 0;
 	const char *file = g->core.maillog_file;
+	bool is_file = file[0] == '/' && !sv_starts(sv_z(file), SV("/dev/"));
+	int err = is_file ? open_log_file(m, file, e) : -1;
+	if (is_file && err < 0)
+		return -1;
 	int null = sys_open("/dev/null", O_RDWR, 0);
-	int err = -1;
-	if (file[0] == '/' && !sv_starts(sv_z(file), SV("/dev/")))
-		err = sys_open(file, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NOCTTY, 0600);
-	if (null < 0 || (err < 0 && file[0] == '/' && !sv_starts(sv_z(file), SV("/dev/")))) {
-		err_sys(e, errno, "open %s", null < 0 ? "/dev/null" : file);
-		if (null >= 0)
-			sys_close(null);
+	if (null < 0) {
+		err_sys(e, errno, "open /dev/null");
+		if (err >= 0)
+			sys_close(err);
 		return -1;
 	}
 	(void)setsid();
@@ -174,6 +241,19 @@ int master_detach(struct master *m, const struct generation *g, struct err *e)
 	if (err >= 0)
 		sys_close(err);
 	return 0;
+}
+
+/*
+ * Master itself binds ports, gives sockets away and ends processes of other accounts. What it starts has
+ * these and some more, until it changes its account: a root directory, ids, tables that only root reads, and
+ * for PAM the kernel's audit trail.
+ */
+int master_drop_rights(const struct master *m, struct err *e)
+{
+	static const int own[] = { CAP_NET_BIND_SERVICE, CAP_CHOWN, CAP_KILL };
+	static const int below[] = { CAP_NET_BIND_SERVICE, CAP_CHOWN, CAP_KILL, CAP_SYS_CHROOT, CAP_SETUID,
+		CAP_SETGID, CAP_SETPCAP, CAP_DAC_READ_SEARCH, CAP_AUDIT_WRITE };
+	return m->system ? jail_keep(own, ARRAY_LEN(own), below, ARRAY_LEN(below), e) : 0;
 }
 
 void master_tell_starter(struct master *m, const char *fmt, ...)

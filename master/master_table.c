@@ -6,24 +6,25 @@
 #include "lib/base/num.h"
 
 static const struct program_facts programs[] = {
-	{ .program = "smtpd", .stage = STAGE_LISTENERS, .keep = KEEP_CORES, .caller_net = true },
-	{ .program = "login", .stage = STAGE_LISTENERS, .caller_net = true },
+	{ .program = "smtpd", .stage = STAGE_LISTENERS, .keep = KEEP_CORES, .calls = CLASS_NET },
+	{ .program = "login", .stage = STAGE_LISTENERS, .calls = CLASS_NET },
 	{ .program = "pickup", .stage = STAGE_LISTENERS, .keep = 1, .extra_public = "submit" },
-	{ .program = "pop3d", .stage = STAGE_READERS, .keep_free = 1, .lasting = true },
-	{ .program = "imapd", .stage = STAGE_READERS, .keep_free = 1, .lasting = true },
-	{ .program = "tlsd", .stage = STAGE_READERS, .lasting = true },
+	{ .program = "pop3d", .stage = STAGE_READERS, .keep_free = 1, .lasting = true, .calls = CLASS_NONE },
+	{ .program = "imapd", .stage = STAGE_READERS, .keep_free = 1, .lasting = true, .calls = CLASS_NONE },
+	{ .program = "tlsd", .stage = STAGE_READERS, .lasting = true, .calls = CLASS_NONE },
 	{ .program = "qmgr", .stage = STAGE_QMGR, .keep = 1 },
-	{ .program = "smtp", .stage = STAGE_AGENTS, .caller_out = true },
-	{ .program = "lmtp", .stage = STAGE_AGENTS, .caller_out = true },
-	{ .program = "postman", .stage = STAGE_AGENTS, .keep_free = 1 },
+	{ .program = "smtp", .stage = STAGE_AGENTS, .calls = CLASS_OUT },
+	{ .program = "lmtp", .stage = STAGE_AGENTS, .calls = CLASS_OUT },
+	{ .program = "postman", .stage = STAGE_AGENTS, .keep_free = 1, .calls = CLASS_NONE },
 	{ .program = "bounce", .stage = STAGE_WRITERS },
 	{ .program = "cleanup", .stage = STAGE_WRITERS, .keep = KEEP_CORES, .net = true },
 	{ .program = "trivial-rewrite", .stage = STAGE_LOOKUPS, .net = true, .out = true },
-	{ .program = "anvil", .stage = STAGE_LOOKUPS, .net = true },
-	{ .program = "proxymap", .stage = STAGE_LOOKUPS, .net = true, .out = true },
-	{ .program = "dnsd", .stage = STAGE_LOOKUPS, .net = true, .out = true },
-	{ .program = "auth", .stage = STAGE_LOOKUPS, .keep = 1, .net = true },
-	{ .program = "auth-worker", .stage = STAGE_LOOKUPS },
+	{ .program = "anvil", .stage = STAGE_LOOKUPS, .net = true, .calls = CLASS_NONE },
+	{ .program = "proxymap", .stage = STAGE_LOOKUPS, .net = true, .out = true, .calls = CLASS_NONE },
+	{ .program = "dnsd", .stage = STAGE_LOOKUPS, .net = true, .out = true, .calls = CLASS_NONE },
+	{ .program = "auth", .stage = STAGE_LOOKUPS, .keep = 1, .net = true, .calls = CLASS_AUTH },
+	{ .program = "auth-worker", .stage = STAGE_LOOKUPS, .auth_only = true, .calls = CLASS_NONE },
+	{ .program = "auth-pam", .stage = STAGE_LOOKUPS, .auth_only = true, .calls = CLASS_NONE },
 	{ .program = "showq", .stage = STAGE_LOOKUPS },
 	{ .program = "postlogd", .stage = STAGE_LOG, .keep = 1 },
 };
@@ -41,29 +42,35 @@ const struct program_facts *table_program(const char *program)
 const char *table_class_name(enum sock_class c)
 {
 	static const char *const names[] = {
-		[CLASS_INET] = "inet",
-		[CLASS_PUBLIC] = "public",
 		[CLASS_QUEUE] = "queue",
 		[CLASS_NET] = "net",
 		[CLASS_OUT] = "out",
+		[CLASS_AUTH] = "auth",
+		[CLASS_PUBLIC] = "public",
+		[CLASS_INET] = "inet",
 	};
 	return (size_t)c < ARRAY_LEN(names) ? names[c] : "?";
 }
 
 enum sock_class table_caller_class(const char *program)
 {
-	const struct program_facts *f = table_program(program);
-	return f->caller_net ? CLASS_NET : f->caller_out ? CLASS_OUT : CLASS_QUEUE;
+	return table_program(program)->calls;
+}
+
+bool table_has_socket(const struct program_facts *callee, enum sock_class c)
+{
+	switch (c) {
+	case CLASS_QUEUE: return !callee->auth_only;
+	case CLASS_NET: return callee->net;
+	case CLASS_OUT: return callee->out;
+	case CLASS_AUTH: return callee->auth_only;
+	default: return false;
+	}
 }
 
 bool table_may_call(const char *caller, const char *callee)
 {
-	const struct program_facts *to = table_program(callee);
-	switch (table_caller_class(caller)) {
-	case CLASS_NET: return to->net;
-	case CLASS_OUT: return to->out;
-	default: return true;
-	}
+	return table_has_socket(table_program(callee), table_caller_class(caller));
 }
 
 int table_port(struct sv name, unsigned *port, bool *symbolic)

@@ -13,7 +13,15 @@
 #include "lib/base/sv.h"
 
 /* Who connects through a socket; the word stands in MERPATI_LISTEN. */
-enum sock_class { CLASS_INET, CLASS_PUBLIC, CLASS_QUEUE, CLASS_NET, CLASS_OUT };
+enum sock_class {
+	CLASS_QUEUE, /* mail_owner's daemons */
+	CLASS_NET,   /* smtpd, login */
+	CLASS_OUT,   /* smtp, lmtp */
+	CLASS_AUTH,  /* auth alone */
+	CLASS_PUBLIC,
+	CLASS_INET,
+	CLASS_NONE, /* a program that calls nobody */
+};
 
 /* The order in which a stopping instance ends its services: callers before those they call. */
 enum stop_stage {
@@ -36,8 +44,8 @@ struct program_facts {
 	unsigned char keep_free;  /* processes with room that are always there */
 	bool net;                 /* smtpd and login may call it */
 	bool out;                 /* smtp and lmtp may call it */
-	bool caller_net;          /* it is smtpd or login */
-	bool caller_out;          /* it is smtp or lmtp */
+	bool auth_only;           /* auth may call it, and nobody else */
+	enum sock_class calls;    /* the class of sockets by which it calls others */
 	const char *extra_public; /* a second public socket, by this name */
 	bool lasting;             /* of an old generation: lives until its last session ends */
 };
@@ -47,6 +55,8 @@ const struct program_facts *table_program(const char *program);
 const char *table_class_name(enum sock_class c);
 /* The class of socket by which PROGRAM calls others. */
 enum sock_class table_caller_class(const char *program);
+/* Has a private service of a program like CALLEE a socket for callers of class C? */
+bool table_has_socket(const struct program_facts *callee, enum sock_class c);
 /* May a process of CALLER connect to a service run by CALLEE? */
 bool table_may_call(const char *caller, const char *callee);
 

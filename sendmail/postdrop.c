@@ -26,6 +26,7 @@ struct drop {
 	struct params_core core;
 	char path[QUEUE_PATH_MAX];
 	int fd;            /* -1: no file */
+	uid_t owner;       /* of maildrop/ */
 	int dir;           /* maildrop/, opened before the file is made: see queue_open_dir(); -1: not readable */
 	struct buf in;
 	struct drop_reader reader;
@@ -84,11 +85,18 @@ static void create(struct drop *d)
 	if (d->fd < 0)
 		fail(d, EX_TEMPFAIL, "cannot create %s/%s: %s", d->core.queue_directory, d->path,
 			strerror(errno));
+	if (sys_fstatat(d->q.root, "maildrop", &st, AT_SYMLINK_NOFOLLOW) < 0)
+		fail(d, EX_TEMPFAIL, "%s/maildrop: %s", d->core.queue_directory, strerror(errno));
+	d->owner = st.st_uid;
 	/* root may submit in somebody's private instance, whose pickup could not open root's file */
 	if (geteuid() == 0 && sys_fstat(d->q.root, &st) == 0 && st.st_uid != 0 &&
 		fchown(d->fd, st.st_uid, st.st_gid) < 0)
 		fail(d, EX_TEMPFAIL, "cannot give %s to uid %u: %s", d->path, (unsigned)st.st_uid,
 			strerror(errno));
+	/* of a system instance the file is the caller's, and pickup's account must be able to read it: nobody else
+	 * gets through its directory */
+	if (geteuid() != d->owner && sys_fchmod(d->fd, 0644) < 0)
+		fail(d, EX_TEMPFAIL, "cannot change the mode of %s: %s", d->path, strerror(errno));
 }
 
 static void take(struct drop *d, struct sv octets)
@@ -120,7 +128,7 @@ static void finish(struct drop *d)
 	if (!drop_ended(&d->reader) || d->in.len > 0)
 		fail(d, EX_DATAERR, "the input ends too early");
 	/* the bit that says "finished", before the sync that makes both last */
-	if (sys_fchmod(d->fd, 0700) < 0 || sys_fsync(d->fd) < 0)
+	if (sys_fchmod(d->fd, geteuid() == d->owner ? 0700 : 0744) < 0 || sys_fsync(d->fd) < 0)
 		fail(d, EX_TEMPFAIL, "cannot sync %s/%s: %s", d->core.queue_directory, d->path,
 			strerror(errno));
 	if (d->dir >= 0 && sys_fsync(d->dir) < 0)

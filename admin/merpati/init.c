@@ -105,7 +105,7 @@ static int become(const struct owner *who, const char *dir, struct err *e)
 	return 0;
 }
 
-static int write_file(int dir, const char *name, mode_t mode, struct sv text, struct err *e)
+int init_write_file(int dir, const char *name, mode_t mode, struct sv text, struct err *e)
 {
 	int fd = sys_openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
 	if (fd < 0)
@@ -123,21 +123,21 @@ static int write_texts(
 {
 	struct buf b;
 	buf_init(&b, 65536);
-	init_aliases(&b);
-	int rc = write_file(dir, "aliases", 0644, buf_sv(&b), e);
+	init_aliases(false, &b);
+	int rc = init_write_file(dir, "aliases", 0644, buf_sv(&b), e);
 	buf_reset(&b);
 	if (rc == 0)
-		rc = write_file(dir, "users", 0600,
+		rc = init_write_file(dir, "users", 0600,
 		        SV("# name@domain:{CRYPT}hash:uid:gid::home:: lines, "
 		           "made by `merpati user`\n"),
 		        e);
-	init_master_cf(&b);
+	init_master_cf(false, &b);
 	if (rc == 0)
-		rc = write_file(dir, "master.cf", 0644, buf_sv(&b), e);
+		rc = init_write_file(dir, "master.cf", 0644, buf_sv(&b), e);
 	buf_reset(&b);
 	init_main_cf(o, path, owner, &b);
 	if (rc == 0) /* last: with it the folder counts as an instance */
-		rc = write_file(dir, "main.cf", 0644, buf_sv(&b), e);
+		rc = init_write_file(dir, "main.cf", 0644, buf_sv(&b), e);
 	buf_free(&b);
 	return rc;
 }
@@ -183,7 +183,7 @@ static int make_files(
 }
 
 /* aliases.db: the table that alias_maps names. */
-static int build_aliases(const char *path, struct err *e)
+int init_build_aliases(const char *path, struct err *e)
 {
 	char program[4096], table[4096];
 	struct config *cfg = config_open(path, e);
@@ -212,7 +212,7 @@ int init_instance(const struct init_options *o, struct err *e)
 		        o->domain);
 	if (find_owner(o, &who, e) < 0 || prepare_dir(o, &who, &path, e) < 0 ||
 	        become(&who, path, e) < 0 || make_files(o, path, who.name, e) < 0 ||
-	        make_queue(path, e) < 0 || build_aliases(path, e) < 0) {
+	        make_queue(path, e) < 0 || init_build_aliases(path, e) < 0) {
 		free(path);
 		return -1;
 	}

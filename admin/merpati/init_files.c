@@ -1,5 +1,30 @@
 #include "admin/merpati/merpati.h"
 
+/* Where this installation's programs are. */
+static void put_programs(const char *dir, struct buf *out)
+{
+	struct err e;
+	struct config *defaults = config_open_empty(dir);
+	static const char *const programs[] = { "daemon_directory", "command_directory" };
+	for (size_t i = 0; i < ARRAY_LEN(programs); i++) {
+		const char *value = config_str(defaults, programs[i], &e);
+		buf_printf(out, "%s = %s\n", programs[i], value ? value : "");
+	}
+	config_free(defaults);
+}
+
+static void put_sizes(struct buf *out)
+{
+	buf_puts(out,
+	        "home_mailbox = Maildir/\n"
+	        "recipient_delimiter = +\n"
+	        "\n"
+	        "# Sizes in octets; 0 is no limit.\n"
+	        "message_size_limit = 52428800\n"
+	        "mailbox_size_limit = 0\n"
+	        "virtual_mailbox_limit = 0\n");
+}
+
 void init_main_cf(const struct init_options *o, const char *dir, const char *owner, struct buf *out)
 {
 	buf_printf(out,
@@ -13,14 +38,7 @@ void init_main_cf(const struct init_options *o, const char *dir, const char *own
 	        "queue_directory = %s/spool\n"
 	        "data_directory = %s/spool/data\n",
 	        dir, owner, dir, dir);
-	struct err e;
-	struct config *defaults = config_open_empty(dir);
-	static const char *const programs[] = { "daemon_directory", "command_directory" };
-	for (size_t i = 0; i < ARRAY_LEN(programs); i++) {
-		const char *value = config_str(defaults, programs[i], &e);
-		buf_printf(out, "%s = %s\n", programs[i], value ? value : "");
-	}
-	config_free(defaults);
+	put_programs(dir, out);
 	buf_printf(out,
 	        "maillog_file = %s/log/mail.log\n"
 	        "maillog_file_prefixes = %s/log\n"
@@ -44,25 +62,82 @@ void init_main_cf(const struct init_options *o, const char *dir, const char *own
 	        "auth_users_file = %s/users\n"
 	        "alias_maps = hash:%s/aliases\n"
 	        "alias_database = $alias_maps\n"
-	        "local_recipient_maps = $alias_maps\n"
-	        "home_mailbox = Maildir/\n"
-	        "recipient_delimiter = +\n"
-	        "\n"
-	        "# Sizes in octets; 0 is no limit.\n"
-	        "message_size_limit = 52428800\n"
-	        "mailbox_size_limit = 0\n"
-	        "virtual_mailbox_limit = 0\n",
+	        "local_recipient_maps = $alias_maps\n",
 	        dir, dir, o->ports, o->domain, dir, dir);
+	put_sizes(out);
 }
 
-void init_master_cf(struct buf *out)
+/* myhostname follows from the host's name, and mydomain from myhostname, where main.cf does not say. */
+static void put_names(const struct init_options *o, struct buf *out)
+{
+	char host[256] = "";
+	if (!o->domain) {
+		buf_puts(out,
+		        "# myhostname = mail.example.org\n"
+		        "# mydomain = example.org\n"
+		        "# myorigin = $mydomain\n"
+		        "mydestination = $myhostname, localhost.$mydomain, localhost\n");
+		return;
+	}
+	if (gethostname(host, sizeof host - 1) < 0)
+		host[0] = '\0';
+	host[strcspn(host, ".")] = '\0';
+	buf_printf(out,
+	        "mydomain = %s\n"
+	        "myhostname = %s.$mydomain\n"
+	        "myorigin = $mydomain\n"
+	        "mydestination = $mydomain, $myhostname, localhost.$mydomain, localhost\n",
+	        o->domain, host[0] ? host : "mail");
+}
+
+void init_system_main_cf(const struct init_options *o, const char *dir, struct buf *out)
 {
 	buf_puts(out,
-	        "# master.cf of a private merpati instance: which services run. See master(5).\n"
+	        "# main.cf of this host's merpati, made by `merpati init --system`.\n"
+	        "# Names and meanings are Postfix's; see main.cf(5). After a change: merpati reload\n"
+	        "compatibility_level = 3.6\n"
+	        "\n"
+	        "# Accounts: this one, and -net, -out, -map, -auth, -tls behind its name.\n"
+	        "mail_owner = merpati\n"
+	        "setgid_group = merpati-drop\n"
+	        "\n"
+	        "# Where.\n"
+	        "queue_directory = /var/spool/merpati\n"
+	        "data_directory = /var/lib/merpati\n");
+	put_programs(dir, out);
+	buf_puts(out,
+	        "# Empty: the system's log. A file must be in a directory that belongs to mail_owner.\n"
+	        "maillog_file = /var/log/merpati/mail.log\n"
+	        "maillog_file_permissions = 0640\n"
+	        "inet_interfaces = all\n"
+	        "inet_protocols = all\n"
+	        "\n"
+	        "# Names: the host's own where nothing is set.\n");
+	put_names(o, out);
+	buf_printf(out,
+	        "mynetworks = 127.0.0.0/8 [::1]/128\n"
+	        "\n"
+	        "# Users: those of the system, and those of %s/users (`merpati user add NAME`).\n"
+	        "auth_users_file = %s/users\n"
+	        "alias_maps = hash:%s/aliases\n"
+	        "alias_database = $alias_maps\n"
+	        "local_recipient_maps = $alias_maps\n",
+	        dir, dir, dir);
+	put_sizes(out);
+}
+
+void init_master_cf(bool system, struct buf *out)
+{
+	/* a process of a private instance serves everybody, one of a system instance one user */
+	const char *readers = system ? "-" : "4";
+	buf_printf(out,
+	        "# master.cf of a %s merpati instance: which services run. See master.cf(5).\n"
 	        "# ==========================================================================\n"
 	        "# service     type       private unpriv chroot wakeup maxproc command + args\n"
 	        "#                        (yes)   (yes)  (no)   (never) (100)\n"
-	        "# ==========================================================================\n"
+	        "# ==========================================================================\n",
+	        system ? "system" : "private");
+	buf_puts(out,
 	        "postlog       unix-dgram n       -      n      -      1       postlogd\n"
 	        "smtp          inet       n       -      n      -      -       smtpd\n"
 	        "pop3          inet       n       -      n      -      1       login -o "
@@ -85,9 +160,14 @@ void init_master_cf(struct buf *out)
 	        "dns           unix       -       -      n      -      1       dnsd\n"
 	        "showq         unix       n       -      n      -      -       showq\n"
 	        "auth          unix       -       -      n      -      1       auth\n"
-	        "auth-worker   unix       -       -      n      -      4       auth-worker\n"
-	        "pop3d         unix       -       -      n      -      4       pop3d\n"
-	        "imapd         unix       -       -      n      -      4       imapd\n"
+	        "auth-worker   unix       -       -      n      -      4       auth-worker\n");
+	if (system)
+		buf_puts(out, "auth-pam      unix       -       -      n      -      8       auth-pam\n");
+	buf_printf(out,
+	        "pop3d         unix       -       -      n      -      %s       pop3d\n"
+	        "imapd         unix       -       -      n      -      %s       imapd\n",
+	        readers, readers);
+	buf_puts(out,
 	        "postman       unix       -       n      n      -      -       postman\n"
 	        "# Mail for other hosts is accepted from mynetworks and waits in the queue.\n"
 	        "smtp          unix       -       -      n      -      -       error\n"
@@ -100,11 +180,18 @@ void init_master_cf(struct buf *out)
 	        "the mail waits in the queue }\n");
 }
 
-void init_aliases(struct buf *out)
+void init_aliases(bool system, struct buf *out)
 {
+	buf_puts(out, "# aliases: name: where its mail goes. See aliases(5). After a change: newaliases\n");
+	if (system)
+		buf_puts(out,
+		        "# Mail for root waits until this names a person:\n"
+		        "# root:        anna\n"
+		        "postmaster:    root\n");
+	else
+		buf_puts(out,
+		        "# The first user that `merpati user add` makes becomes postmaster, below.\n");
 	buf_puts(out,
-	        "# aliases: name: where its mail goes. See aliases(5). After a change: newaliases\n"
-	        "# The first user that `merpati user add` makes becomes postmaster, below.\n"
 	        "mailer-daemon: postmaster\n"
 	        "abuse:         postmaster\n"
 	        "hostmaster:    postmaster\n"

@@ -20,14 +20,8 @@ int instance_read(const char *dir, struct instance *out, struct err *e)
 	if (!out->cfg || params_core_load(out->cfg, &out->core, e) < 0)
 		return -1;
 	const char *owner = out->core.instance_owner;
-	if (owner[0] == '\0') {
-		if (out->uid == 0)
-			return err_set(e, ERR_CONFIG,
-			        "%s/main.cf: instance_owner is not set: name the "
-			        "ordinary user to whom this instance belongs",
-			        out->dir);
+	if (owner[0] == '\0') /* a system instance, root's; or one that its owner runs himself */
 		return 0;
-	}
 	const struct passwd *pw = getpwnam(owner);
 	if (!pw || pw->pw_uid == 0)
 		return err_set(e, ERR_CONFIG, "%s: instance_owner = %s: %s",
@@ -47,7 +41,7 @@ void instance_close(struct instance *in)
 int instance_become_owner(struct instance *in, struct err *e)
 {
 	const char *owner = in->core.instance_owner;
-	if (geteuid() == in->uid)
+	if (geteuid() == in->uid) /* root: a system instance */
 		return 0;
 	if (geteuid() != 0) {
 		err_set(e, ERR_PERM, "%s belongs to %s: run this as %s or root", in->dir, owner,

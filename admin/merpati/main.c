@@ -8,6 +8,7 @@
 
 static const char usage_text[] =
         "usage: merpati init DIR --domain DOMAIN [--ports BASE] [--owner USER]\n"
+        "       merpati [-c DIR] init --system [--domain DOMAIN]\n"
         "       merpati [-c DIR] start | stop | reload | status | check | flush | foreground\n"
         "       merpati [-c DIR] user add NAME | user del NAME | user passwd NAME | user list\n"
         "DIR is the folder with main.cf (default: $MAIL_CONFIG, else /etc/merpati).\n";
@@ -44,6 +45,15 @@ static int main_init(const char *dir, int argc, char **argv)
 {
 	struct init_options o = { .dir = dir, .ports = 10000 };
 	struct err e = ERR_INIT;
+	bool system = argc > 0 && strcmp(argv[0], "--system") == 0;
+	if (system) {
+		bool domain = argc == 3 && strcmp(argv[1], "--domain") == 0;
+		if (argc != 1 && !domain)
+			return usage();
+		o = (struct init_options){ .dir = dir ? dir : config_dir_default(),
+			.domain = domain ? argv[2] : NULL };
+		return finish(init_system(&o, &e), &e);
+	}
 	for (int i = 0; i < argc; i++) {
 		uint32_t n;
 		const char *value = i + 1 < argc ? argv[i + 1] : NULL;

@@ -3,7 +3,7 @@
  *
  * Layer:    command (blocking, single-threaded).
  * Errors:   -1 with *e, whose text is the line that the user sees; main() picks the exit code.
- * Security: what root starts becomes the owner of the instance before it touches a file of it.
+ * Security: what root starts becomes the owner of a private instance before it touches a file of it.
  */
 #ifndef ADMIN_MERPATI_MERPATI_H
 #define ADMIN_MERPATI_MERPATI_H
@@ -20,7 +20,7 @@ struct instance {
 	char *dir; /* configuration directory, absolute */
 	struct config *cfg;
 	struct params_core core;
-	uid_t uid; /* its owner */
+	uid_t uid; /* its owner; root: a system instance */
 	gid_t gid;
 };
 
@@ -33,20 +33,26 @@ MUST_USE int instance_become_owner(struct instance *in, struct err *e);
 /* Who holds the lock of master: 1 and *pid, 0 nobody, -1. */
 MUST_USE int instance_running(const struct instance *in, pid_t *pid, struct err *e);
 
-/* --- init.c, init_files.c --------------------------------------------------------------------- */
+/* --- init.c, init_system.c, init_files.c ------------------------------------------------------- */
 struct init_options {
 	const char *dir;
-	const char *domain;
+	const char *domain; /* NULL (a system instance only): the host's own */
 	const char *owner; /* NULL: the caller; for root: merpati-demo, which is made */
 	unsigned ports;    /* base; 0: the kernel chooses */
 };
 
 MUST_USE int init_instance(const struct init_options *o, struct err *e);
+MUST_USE int init_system(const struct init_options *o, struct err *e);
+/* NAME in DIR made anew, durable but for its directory entry. */
+MUST_USE int init_write_file(int dir, const char *name, mode_t mode, struct sv text, struct err *e);
+/* PATH/aliases.db from PATH/aliases. */
+MUST_USE int init_build_aliases(const char *path, struct err *e);
 /* Texts of the files that init writes. */
 void init_main_cf(
         const struct init_options *o, const char *dir, const char *owner, struct buf *out);
-void init_master_cf(struct buf *out);
-void init_aliases(struct buf *out);
+void init_system_main_cf(const struct init_options *o, const char *dir, struct buf *out);
+void init_master_cf(bool system, struct buf *out);
+void init_aliases(bool system, struct buf *out);
 
 /* --- control.c: what a running master is asked ------------------------------------------------ */
 MUST_USE int run_start(struct instance *in, struct err *e);

@@ -1,8 +1,10 @@
 #include <errno.h>
+#include <pwd.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 
 #include "admin/merpati/merpati.h"
+#include "lib/server/rights.h"
 #include "lib/sys/sys.h"
 
 /*
@@ -130,15 +132,31 @@ static bool users_have(const struct users *u, const char *name)
 	return false;
 }
 
+/* Of a system instance the file is root's, and auth may read it. */
+static int share_with_auth(const struct instance *in, int fd, struct err *e)
+{
+	struct rights_ids auth;
+	int rc = rights_find(RIGHTS_AUTH, in->core.mail_owner, &auth, e);
+	if (rc < 0)
+		return -1;
+	if (rc == 0)
+		return err_set(e, ERR_CONFIG, "there is no account %s: run `merpati init --system`", auth.name);
+	return fchown(fd, 0, auth.gid) < 0 || sys_fchmod(fd, 0640) < 0
+	               ? err_sys(e, errno, "give the users file to %s", auth.name)
+	               : 0;
+}
+
 /* Write TEXT in the place of the users file. */
-static int users_replace(struct users *u, struct sv text, struct err *e)
+static int users_replace(const struct instance *in, struct users *u, struct sv text, struct err *e)
 {
 	(void)sys_unlink(u->fresh); /* of a command that was killed; the lock is ours */
 	int fd = sys_open(u->fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return err_sys(e, errno, "create %s", u->fresh);
-	int rc = 0;
-	if (sys_write_all(fd, text.p, text.len) < 0 || sys_fsync(fd) < 0)
+	int rc = in->uid == 0 ? share_with_auth(in, fd, e) : 0;
+	if (rc < 0)
+		;
+	else if (sys_write_all(fd, text.p, text.len) < 0 || sys_fsync(fd) < 0)
 		rc = err_sys(e, errno, "write %s", u->fresh);
 	sys_close(fd);
 	if (rc == 0 && (sys_rename(u->fresh, u->path) < 0 || sys_fsync(u->lock) < 0))
@@ -172,6 +190,38 @@ static int make_dir(const char *path, struct err *e)
 	                                                    : 0;
 }
 
+/* Who the new user is. */
+struct person {
+	uid_t uid;
+	gid_t gid;
+	char home[2048];
+};
+
+/* Of a system instance: an account of the system, which has its home already. */
+static int find_account(const struct instance *in, const char *name, struct person *out, struct err *e)
+{
+	struct sv local = sv_upto(sv_z(name), strcspn(name, "@"));
+	struct rights_own own;
+	char account[NAME_MAX_OCTETS + 1];
+	if (sv_copyz(local, account, sizeof account) < 0 || rights_own(in->core.mail_owner, &own, e) < 0)
+		return -1;
+	const struct passwd *pw = getpwnam(account);
+	if (!pw)
+		return err_set(e, ERR_PERM, "the system has no account %s: users of a system instance need one",
+		        account);
+	const char *why = rights_refuse_uid(&own, pw->pw_uid);
+	if (!why)
+		why = rights_refuse_gid(&own, pw->pw_gid);
+	if (why)
+		return err_set(e, ERR_PERM, "%s cannot be a user: nothing is done as %s", account, why);
+	if (pw->pw_dir[0] != '/' || strpbrk(pw->pw_dir, ":\n") ||
+	        snprintf(out->home, sizeof out->home, "%s", pw->pw_dir) >= (int)sizeof out->home)
+		return err_set(e, ERR_CONFIG, "the home of %s is no path that the users file can hold", account);
+	out->uid = pw->pw_uid;
+	out->gid = pw->pw_gid;
+	return 0;
+}
+
 /* DIR/mail/DOMAIN/NAME with an empty Maildir. */
 static int make_home(
         const struct instance *in, const char *name, char *home, size_t size, struct err *e)
@@ -201,23 +251,26 @@ static int make_home(
 /* Read the password, hash it, and hand the new text of the file to users_replace(). */
 static int change(struct instance *in, struct users *u, const char *name, bool add, struct err *e)
 {
-	char password[PASSWORD_MAX + 1], home[2048];
+	char password[PASSWORD_MAX + 1];
+	struct person who = { .uid = in->uid, .gid = in->gid };
 	struct buf hash, text;
 	buf_init(&hash, 1024);
 	buf_init(&text, USERS_MAX);
-	int rc = password_read(name, password, e);
+	int rc = add && in->uid == 0 ? find_account(in, name, &who, e) : 0;
+	if (rc == 0)
+		rc = password_read(name, password, e);
 	if (rc == 0)
 		rc = password_hash(password, &hash, e);
 	explicit_bzero(password, sizeof password);
-	if (rc == 0 && add)
-		rc = make_home(in, name, home, sizeof home, e);
+	if (rc == 0 && add && in->uid != 0)
+		rc = make_home(in, name, who.home, sizeof who.home, e);
 	if (rc == 0) {
 		users_edit(u, name, buf_z(&hash), &text);
 		if (add)
 			buf_printf(&text, "%s:%s:%u:%u::%s::\n", name, buf_z(&hash),
-			        (unsigned)in->uid, (unsigned)in->gid, home);
+			        (unsigned)who.uid, (unsigned)who.gid, who.home);
 		rc = text.overflow ? err_set(e, ERR_CONFIG, "%s is too large", u->path)
-		                   : users_replace(u, buf_sv(&text), e);
+		                   : users_replace(in, u, buf_sv(&text), e);
 	}
 	buf_free(&hash);
 	buf_free(&text);
@@ -248,7 +301,7 @@ int user_add(struct instance *in, const char *given, struct err *e)
 		rc = change(in, &u, name, true, e);
 	if (rc == 0)
 		printf("added %s\n", name);
-	if (rc == 0) /* under the lock: of two first users one becomes postmaster */
+	if (rc == 0 && in->uid != 0) /* under the lock: of two first users one becomes postmaster */
 		rc = postmaster_default(in, name, e);
 	users_close(&u);
 	return rc;
@@ -274,11 +327,13 @@ int user_del(struct instance *in, const char *given, struct err *e)
 		struct buf text;
 		buf_init(&text, USERS_MAX);
 		users_edit(&u, name, NULL, &text);
-		rc = users_replace(&u, buf_sv(&text), e);
+		rc = users_replace(in, &u, buf_sv(&text), e);
 		buf_free(&text);
 	}
 	users_close(&u);
-	if (rc == 0) {
+	if (rc == 0 && in->uid == 0) {
+		printf("removed %s; the account of the system and its mail stay\n", name);
+	} else if (rc == 0) {
 		struct sv domain = sv_z(name), local = sv_take_until(&domain, '@');
 		printf("removed %s; the mail stays in %s/mail/%.*s/%.*s\n", name, in->dir,
 		        SV_ARG(domain), SV_ARG(local));

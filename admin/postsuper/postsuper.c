@@ -293,7 +293,9 @@ int main(int argc, char **argv)
 	(void)log_connect(s.core.queue_directory);
 	if (queue_open(&s.q, s.core.queue_directory, &e) < 0)
 		fatal(EX_NOPERM, "%s", e.text);
-	if (sys_fstat(s.q.root, &st) < 0 || (geteuid() != 0 && geteuid() != st.st_uid))
+	/* of a system instance queue_directory is root's, what is in it is mail_owner's */
+	if (sys_fstatat(s.q.root, "incoming", &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+		(geteuid() != 0 && geteuid() != st.st_uid))
 		fatal(EX_NOPERM, "use of this command is reserved for the superuser and the owner of %s",
 			s.core.queue_directory);
 	/* what root makes belongs to the instance's owner */

@@ -1,8 +1,11 @@
 #include "lib/reader/reader.h"
 
+#include <errno.h>
+
 #include "lib/config/params.h"
 #include "lib/server/server_handed.h"
 #include "lib/sys/log.h"
+#include "lib/sys/sys.h"
 
 struct reader {
 	struct reader_def def;
@@ -10,21 +13,45 @@ struct reader {
 	struct server_handed *handed;
 };
 
-int reader_paths(struct server *s, struct err *e)
+/* The mailbox of the one user whose process this is, with his rights; made where it is missing, because nothing
+ * above it will be reachable. */
+static int own_mailbox(struct server *s, const struct clnt_auth_identity *who, struct err *e)
 {
-	struct params_store p;
+	struct sv path = who->mail;
+	char dir[4096];
+
+	if (!sv_starts(path, SV("maildir:/")) || sv_copyz(sv_from(path, 8), dir, sizeof(dir)) < 0)
+		return err_set(e, ERR_CONFIG, "%.*s is not the path of a Maildir", SV_ARG(path));
+	if (sys_mkdir(dir, 0700) < 0 && errno != EEXIST)
+		return err_sys(e, errno, "make %s", dir);
+	return server_allow_write(s, dir);
+}
+
+/* A private instance: the users' homes are below its folder, and all its owner's. */
+static int all_mailboxes(struct server *s, struct err *e)
+{
 	struct buf mail;
 
-	if (params_store_load(server_config(s), &p, e) < 0)
-		return -1;
 	buf_init(&mail, 4096);
 	int rc = buf_printf(&mail, "%s/mail", config_dir(server_config(s)));
 
 	rc = rc < 0 ? err_set(e, ERR_CONFIG, "the name of the configuration directory is too long")
 	            : server_allow_write(s, buf_z(&mail));
+	buf_free(&mail);
+	return rc;
+}
+
+int reader_paths(struct server *s, struct err *e)
+{
+	const struct clnt_auth_identity *who = server_identity(s);
+	struct params_store p;
+
+	if (params_store_load(server_config(s), &p, e) < 0)
+		return -1;
+	int rc = who ? own_mailbox(s, who, e) : all_mailboxes(s, e);
+
 	if (rc >= 0 && p.mail_index_dir[0])
 		rc = server_allow_write(s, p.mail_index_dir);
-	buf_free(&mail);
 	return rc;
 }
 

@@ -5,7 +5,8 @@
  * Ownership: what reader_start() makes lives as long as the process. SETTINGS are the caller's and live
  *            as long. A session lives until .serve() returns; its fd belongs to .serve().
  * Errors:    0 or more, or -1 with E: the process ends with that line (lib/server/server.h).
- * Security:  reader_paths() opens the homes of this instance's users and mail_index_dir, nothing else.
+ * Security:  reader_paths() opens the mailbox of the user whose process this is (in a private instance the
+ *            homes of all its users) and mail_index_dir, nothing else.
  */
 #ifndef READER_READER_H
 #define READER_READER_H

@@ -109,7 +109,7 @@ static int read_config(struct server *s, struct err *e)
 
 static int close_jail(struct server *s, struct err *e)
 {
-	s->jail.allow = s->def->jail;
+	s->jail.allow = s->def->jail & ~s->given_up;
 	s->jail.seccomp_optional = !s->core.sandbox_required;
 	if (account_assume(s, e) < 0 || (s->def->paths && s->def->paths(s, e) < 0))
 		return -1;

@@ -23,6 +23,7 @@
 struct server;
 struct config;
 struct clnt_auth_identity;
+struct rights_own;
 
 struct server_conn {
 	struct server *server;
@@ -64,6 +65,12 @@ bool server_is_stopping(const struct server *s); /* begin nothing new: a reload,
 bool server_is_ending(const struct server *s);   /* a stop, or reload_grace is over: sessions end, too */
 void server_stop(struct server *s, int code);
 
+/* Root's, with accounts of its own: see lib/server/rights.h. */
+bool server_is_system(const struct server *s);
+/* The accounts of a system instance. */
+const struct rights_own *server_own_accounts(const struct server *s);
+/* In pre_jail: this process needs less than its definition says (enum jail_class bits). */
+void server_give_up(struct server *s, unsigned jail);
 /* Whose process this is: NULL in a private instance, and where no row says that auth assigns it. */
 const struct clnt_auth_identity *server_identity(const struct server *s);
 

@@ -43,6 +43,7 @@ int account_choose(struct server *s, struct err *e)
 		return err_set(e, ERR_CONFIG, "the instance of %s does not run as root", s->core.instance_owner);
 	if (!r)
 		return err_set(e, ERR_CONFIG, "%s has no account in a system instance", program);
+	s->is_system = true;
 	if (rights_own(s->core.mail_owner, &s->own, e) < 0)
 		return -1;
 	j->keep_bounding = r->set_id_below;
@@ -55,6 +56,21 @@ int account_choose(struct server *s, struct err *e)
 		return check_empty(s, e);
 	}
 	return r->opens_as_root ? 0 : jail_user(j, e);
+}
+
+bool server_is_system(const struct server *s)
+{
+	return s->is_system;
+}
+
+const struct rights_own *server_own_accounts(const struct server *s)
+{
+	return &s->own;
+}
+
+void server_give_up(struct server *s, unsigned jail)
+{
+	s->given_up |= jail;
 }
 
 int account_assume(struct server *s, struct err *e)

@@ -33,7 +33,9 @@ struct server {
 	void *state;
 	unsigned client_limit;
 	const struct rights *rights; /* NULL: a program without a row, in a private instance */
+	bool is_system;
 	struct rights_own own;       /* of a system instance */
+	unsigned given_up;           /* enum jail_class bits */
 	struct jail jail;
 	size_t nread, nwrite;
 	/* a process that auth has assigned to a user: server_assign.c */

@@ -41,26 +41,42 @@ static int change_ids(const struct jail *j, struct err *e)
 	return 0;
 }
 
-/* While still root: nothing that is executed later gets a capability back. */
-static int empty_bounding_set(struct err *e)
+/* While still root: nothing that is executed later gets a capability back but those of KEEP (bits). */
+static int limit_bounding_set(uint64_t keep, struct err *e)
 {
 	for (unsigned long cap = 0; cap <= 63; cap++) {
 		int has = prctl(PR_CAPBSET_READ, cap, 0, 0, 0);
 		if (has < 0)
 			break; /* past the last one that this kernel knows */
-		if (has == 1 && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
+		if (has == 1 && !(keep >> cap & 1) && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
 			return err_sys(e, errno, "sandbox: capability %lu of the bounding set", cap);
 	}
 	return 0;
 }
 
-static int drop_capabilities(struct err *e)
+static int limit_capabilities(uint64_t keep, struct err *e)
 {
 	struct __user_cap_header_struct h = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct none[2] = { { 0, 0, 0 }, { 0, 0, 0 } };
-	if (syscall(SYS_capset, &h, none) < 0)
+	const uint32_t low = (uint32_t)keep, high = (uint32_t)(keep >> 32);
+	struct __user_cap_data_struct sets[2] = { { low, low, 0 }, { high, high, 0 } };
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 && errno != EINVAL)
+		return err_sys(e, errno, "sandbox: ambient capabilities");
+	if (syscall(SYS_capset, &h, sets) < 0)
 		return err_sys(e, errno, "sandbox: capabilities");
 	return 0;
+}
+
+static uint64_t bits(const int *caps, size_t n)
+{
+	uint64_t set = 0;
+	for (size_t i = 0; i < n; i++)
+		set |= 1ull << caps[i];
+	return set;
+}
+
+int jail_keep(const int *own, size_t nown, const int *below, size_t nbelow, struct err *e)
+{
+	return limit_bounding_set(bits(below, nbelow), e) < 0 ? -1 : limit_capabilities(bits(own, nown), e);
 }
 
 /* No core file and no debugger: both show other people's mail. */
@@ -103,9 +119,9 @@ int jail_user(const struct jail *j, struct err *e)
 		return 0;
 	if (j->uid == 0 || only_one_thread(e) < 0)
 		return j->uid == 0 ? err_set(e, ERR_BUG, "sandbox: root is no account to change to") : -1;
-	if (!j->keep_bounding && empty_bounding_set(e) < 0)
+	if (!j->keep_bounding && limit_bounding_set(0, e) < 0)
 		return -1;
-	return change_ids(j, e) < 0 ? -1 : drop_capabilities(e);
+	return change_ids(j, e) < 0 ? -1 : limit_capabilities(0, e);
 }
 
 /* A path is looked up with the rights of the account that the process has then: another's directory that
@@ -136,7 +152,7 @@ int jail_enter(const struct jail *j, struct err *e)
 		return -1;
 	if (filters && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return err_sys(e, errno, "sandbox: no_new_privs");
-	if (geteuid() != 0 && drop_capabilities(e) < 0)
+	if (geteuid() != 0 && limit_capabilities(0, e) < 0)
 		return -1;
 	if (close_memory(e) < 0)
 		return -1;

@@ -51,4 +51,10 @@ MUST_USE int jail_user(const struct jail *j, struct err *e);
 /* The whole cage; what jail_user() did already is not done again. 0, or -1 with the step that failed in E. */
 MUST_USE int jail_enter(const struct jail *j, struct err *e);
 
+/*
+ * For a process that stays root: keep the capabilities OWN, and for programs that it executes those BELOW
+ * (the bounding set; OWN must be among them). Nothing else, for good. 0, -1.
+ */
+MUST_USE int jail_keep(const int *own, size_t nown, const int *below, size_t nbelow, struct err *e);
+
 #endif

@@ -49,7 +49,8 @@ only() { # pattern, folders that may use it
 	only 'uv\.h' lib/fiber
 	only 'seccomp\.h|linux/landlock\.h|linux/seccomp\.h' lib/sys
 	only 'idn2\.h' lib/mail
-	only 'crypt\.h' auth auth-worker admin lib/sasl
+	only 'crypt\.h' admin lib/sasl
+	only 'security/[^>]*|shadow\.h' auth-pam
 } >>"$bad"
 
 if [ -s "$bad" ]; then

@@ -34,6 +34,51 @@ static int64_t soon(void)
 	return fiber_deadline(WAIT_MS);
 }
 
+/* --- workers: hashes, accounts of the system, PAM ------------------------------------------------ */
+
+static const struct {
+	const char *name;
+	uid_t uid;
+	uint32_t group;
+} accounts[] = { { "carl", 1001, 50 }, { "root", 0, 0 }, { "lowly", 105, 0 }, { "merpati-net", 901, 0 },
+	{ "insider", 1002, 903 } };
+
+static unsigned pam_asked;
+
+static void answer_find(struct ipc_conn *c, const struct ipc_frame *f, struct arena *a)
+{
+	static uint32_t groups[2] = { 27 };
+	struct msg_authworker_find q;
+	struct msg_authworker_found r = { .status = 0 };
+	struct err e = ERR_INIT;
+
+	EXPECT(msg_authworker_find_decode(f->body, a, &q, &e) >= 0);
+	for (size_t i = 0; i < ARRAY_LEN(accounts); i++)
+		if (sv_eqz(q.name, accounts[i].name)) {
+			groups[1] = accounts[i].group;
+			r = (struct msg_authworker_found){ .status = 1, .name = q.name, .uid = accounts[i].uid,
+				.gid = accounts[i].uid, .home = SV("/home/x"), .groups = { groups, 2 } };
+		}
+	if (sv_eqz(q.name, "trouble"))
+		r = (struct msg_authworker_found){ .status = 2, .error = SV("no directory server answers") };
+	EXPECT(msg_authworker_found_send(c, &r, f->request_id, NULL, 0, soon(), &e) >= 0);
+}
+
+static void answer_pam(struct ipc_conn *c, const struct ipc_frame *f, struct arena *a)
+{
+	struct msg_authworker_unix_sign_in q;
+	struct err e = ERR_INIT;
+
+	EXPECT(msg_authworker_unix_sign_in_decode(f->body, a, &q, &e) >= 0);
+	EXPECT(sv_eqz(q.user, "carl") && sv_eqz(q.remote_addr, "127.0.0.1"));
+	pam_asked++;
+	struct msg_authworker_verified r = { .status = sv_eqz(q.password, "secret"), .text = SV("says PAM") };
+
+	if (sv_eqz(q.password, "timeout"))
+		r = (struct msg_authworker_verified){ .status = 2, .text = SV("PAM: a module does not answer") };
+	EXPECT(msg_authworker_verified_send(c, &r, f->request_id, NULL, 0, soon(), &e) >= 0);
+}
+
 static void run_worker(void *arg)
 {
 	struct ipc_conn *c = ipc_conn_new((int)(intptr_t)arg);
@@ -46,6 +91,14 @@ static void run_worker(void *arg)
 		struct msg_authworker_verify q;
 
 		arena_reset(&a);
+		if (f.type == MSG_authworker_find) {
+			answer_find(c, &f, &a);
+			continue;
+		}
+		if (f.type == MSG_authworker_unix_sign_in) {
+			answer_pam(c, &f, &a);
+			continue;
+		}
 		EXPECT(msg_authworker_verify_from(&f, &a, &q, &e) == 1);
 		struct msg_authworker_verified r = {
 			.status = sv_starts(q.hash, SV("$y$")) &&
@@ -54,7 +107,7 @@ static void run_worker(void *arg)
 
 		if (sv_eqz(q.hash, "$y$broken"))
 			r = (struct msg_authworker_verified){ .status = 2,
-				.error = SV("bad hash") };
+				.text = SV("bad hash") };
 		verified++;
 		EXPECT(msg_authworker_verified_send(c, &r, f.request_id, NULL, 0, soon(), &e) >= 0);
 	}
@@ -191,7 +244,7 @@ static void signing_in(void)
 		{ "locked", "x", "127.0.0.1", 0, true },
 		{ "typo", "secret", "127.0.0.1", -1, false },
 		{ "broken", "secret", "127.0.0.1", -1, true },
-		{ "other", "secret", "127.0.0.1", -1, true },
+		{ "other", "secret", "127.0.0.1", 0, true }, /* of another uid */
 		{ "anna", "secret", "192.0.2.1", 0, false }, /* in the clear, from elsewhere */
 	};
 	struct clnt_auth_verdict v;
@@ -344,6 +397,57 @@ static void enlisting_from_outside(void)
 	ipc_conn_free(c);
 }
 
+/* --- a system instance: users of the file, then those of the system -------------------------------- */
+static void unix_users(void)
+{
+	static const struct {
+		const char *user, *password;
+		int rc;
+		bool asks_pam;
+	} cases[] = {
+		{ "carl", "secret", 1, true }, { "CARL@Mail.Example.Test", "secret", 1, true },
+		{ "carl@example.test", "wrong", 0, true }, { "carl", "timeout", -1, true },
+		{ "carl", "", 0, false }, { "carl@other.test", "secret", 0, false },
+		/* PAM's modules may count failures, and are not asked about these */
+		{ "root", "secret", 0, false }, { "lowly", "secret", 0, false },
+		{ "merpati-net", "secret", 0, false }, { "insider", "secret", 0, false },
+		{ "ghost", "secret", 0, false }, { "trouble", "secret", -1, false },
+		/* the users file comes first */
+		{ "anna@example.test", "secret", 1, false },
+	};
+	static char queue[] = "queue";
+	struct ipc_pool *in = ipc_pool_new("auth", 2, dial_auth, queue);
+	struct clnt_auth_identity who;
+	struct clnt_auth_verdict v;
+	struct err e = ERR_INIT;
+	struct arena a;
+
+	arena_init(&a, 65536);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct ipc_conn *c = ipc_conn_new(connect_class("net"));
+		unsigned pam = pam_asked, hashes = verified;
+		int rc = sign_in(c, cases[i].user, cases[i].password, "127.0.0.1", &a, &v);
+		bool same_cost = pam_asked + verified == pam + hashes + 1 || strcmp(cases[i].user, "trouble") == 0;
+
+		if ((rc != cases[i].rc || (pam_asked > pam) != cases[i].asks_pam || !same_cost) && !wrong[0])
+			snprintf(wrong, sizeof(wrong), "unix case %zu: rc %d", i, rc);
+		ipc_conn_free(c);
+	}
+	EXPECT(clnt_auth_who(in, SV("Carl+x"), &a, &who, soon(), &e) == 0);
+	EXPECT(clnt_auth_who(in, SV("Carl@localhost"), &a, &who, soon(), &e) == 1);
+	EXPECT(who.uid == 1001 && sv_eqz(who.name, "carl") && sv_eqz(who.mail, "maildir:/home/x/Maildir"));
+	EXPECT(clnt_auth_who(in, SV("lowly"), &a, &who, soon(), &e) == 1); /* gets mail, but does not sign in */
+	EXPECT(clnt_auth_exists(in, SV("root"), soon(), &e) == 1);
+	EXPECT(clnt_auth_who(in, SV("root"), &a, &who, soon(), &e) == -1);
+	EXPECT(strstr(e.text, "nothing is done as root; an alias must") != NULL);
+	EXPECT(clnt_auth_who(in, SV("merpati-net"), &a, &who, soon(), &e) == -1);
+	EXPECT(clnt_auth_who(in, SV("insider"), &a, &who, soon(), &e) == -1);
+	EXPECT(clnt_auth_exists(in, SV("ghost"), soon(), &e) == 0);
+	EXPECT(clnt_auth_exists(in, SV("trouble"), soon(), &e) == -1);
+	ipc_pool_free(in);
+	arena_free(&a);
+}
+
 static void run_all(UNUSED void *arg)
 {
 	unsigned uid = geteuid() ? geteuid() : 5; /* root is no mail user */
@@ -366,6 +470,19 @@ static void run_all(UNUSED void *arg)
 	switching();
 	the_auth.set.only_uid = geteuid() ? geteuid() : 5;
 	directory();
+	the_auth.pam = ipc_pool_new("auth-pam", 2, dial_worker, NULL);
+	the_auth.set.only_uid = (uid_t)-1;
+	the_auth.set.first_valid_uid = 1000;
+	the_auth.set.names[0] = "mail.example.test";
+	the_auth.set.names[1] = "example.test";
+	for (size_t i = 0; i < RIGHTS_ACCOUNTS; i++)
+		the_auth.set.own.ids[i] = (struct rights_ids){ .uid = 900 + (uid_t)i, .gid = 900 + (gid_t)i };
+	snprintf(users, sizeof(users), "anna@example.test:{CRYPT}$y$secret:1000:7::/home/anna::\n");
+	write_users(users);
+	auth_dir_free(the_auth.dir); /* a file with the number of an old one would look changed in place */
+	the_auth.dir = auth_dir_new(users_path, "/m");
+	unix_users();
+	ipc_pool_free(the_auth.pam);
 	ipc_pool_free(the_auth.workers);
 	fiber_stop(0);
 }

@@ -25,6 +25,18 @@ static const struct {
 	{ "qmgr", "local", true },
 	{ "local", "cleanup", true },
 	{ "smtpd", "unheard-of", false },
+	{ "auth", "auth-worker", true },
+	{ "auth", "auth-pam", true },
+	{ "auth", "cleanup", false },
+	{ "cleanup", "auth-worker", false }, /* passwords are tried by auth alone */
+	{ "local", "auth-pam", false },
+	{ "auth-worker", "auth-pam", false },
+	{ "dnsd", "cleanup", false }, /* what only answers calls nobody */
+	{ "dnsd", "auth", false },
+	{ "anvil", "cleanup", false },
+	{ "proxymap", "cleanup", false },
+	{ "imapd", "auth", false },
+	{ "postlogd", "qmgr", true },
 };
 
 static void table_says_who_calls_whom(UNUSED void **state)

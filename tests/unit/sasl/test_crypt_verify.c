@@ -1,6 +1,6 @@
-/* Unit test of auth-worker/worker.c: hashes of crypt(3), right and wrong passwords, unusable
+/* Unit test of lib/sasl/crypt_verify.c: hashes of crypt(3), right and wrong passwords, unusable
  * hashes. */
-#include "auth-worker/worker.h"
+#include "lib/sasl/crypt_verify.h"
 
 #include <crypt.h>
 
@@ -21,11 +21,11 @@ static void verifies(UNUSED void **state)
 		const char *hash = crypt_rn("sesame \xc3\xa4", setting, d, (int)sizeof(*d));
 
 		t_case(hash);
-		assert_int_equal(worker_verify(sv_z(hash), SV("sesame \xc3\xa4"), &e), 1);
-		assert_int_equal(worker_verify(sv_z(hash), SV("sesame"), &e), 0);
-		assert_int_equal(worker_verify(sv_z(hash), SV(""), &e), 0);
+		assert_int_equal(crypt_verify(sv_z(hash), SV("sesame \xc3\xa4"), &e), 1);
+		assert_int_equal(crypt_verify(sv_z(hash), SV("sesame"), &e), 0);
+		assert_int_equal(crypt_verify(sv_z(hash), SV(""), &e), 0);
 		/* what comes after a NUL must not be forgotten */
-		assert_int_equal(worker_verify(sv_z(hash), SV("sesame \xc3\xa4\0x"), &e), 0);
+		assert_int_equal(crypt_verify(sv_z(hash), SV("sesame \xc3\xa4\0x"), &e), 0);
 		free(d);
 	}
 }
@@ -39,14 +39,14 @@ static void refuses_hashes(UNUSED void **state)
 		struct err e = ERR_INIT;
 
 		t_case(bad[i]);
-		assert_int_not_equal(worker_verify(sv_z(bad[i]), SV("x"), &e), 1);
+		assert_int_not_equal(crypt_verify(sv_z(bad[i]), SV("x"), &e), 1);
 	}
 	char password[2000];
 	struct err e = ERR_INIT;
 
 	memset(password, 'a', sizeof(password));
 	assert_int_equal(
-	        worker_verify(SV("$6$saltstring$x"), sv_n(password, sizeof(password)), &e), 0);
+	        crypt_verify(SV("$6$saltstring$x"), sv_n(password, sizeof(password)), &e), 0);
 }
 
 int main(void)
@@ -55,5 +55,5 @@ int main(void)
 		cmocka_unit_test(verifies),
 		cmocka_unit_test(refuses_hashes),
 	};
-	return cmocka_run_group_tests_name("worker", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("crypt_verify", tests, NULL, NULL);
 }
