@@ -47,6 +47,16 @@ const char *qmgr_action_name(enum queue_action action, bool all)
 	return "delivered";
 }
 
+/* Is there something to tell of this delivery: asked for, or the end of a delay that was told? */
+static bool success_is_told(const struct message *m, const struct outcome *o)
+{
+	if (o->result != QUEUE_DELIVERED || !qmgr_action_name(o->action, false))
+		return false;
+	return qmgr_wants_report(o->rcpt->notify, QUEUE_DELIVERED) ||
+	       (m->warned && m->qm->p.confirm_delay_cleared && m->mail.facts.sender.len > 0 &&
+	               qmgr_wants_report(o->rcpt->notify, QUEUE_DEFERRED));
+}
+
 /* Send the outcomes of kind RESULT to the log, those that ask for it or ALL, as ACTION (NULL: what the
  * delivery was); 1 or -1. */
 static int append(struct message *m, const struct outcome *o, size_t n, const char *log,
@@ -58,7 +68,9 @@ static int append(struct message *m, const struct outcome *o, size_t n, const ch
 	for (size_t i = 0; i < n; i++) {
 		const struct rcpt *r = o[i].rcpt;
 		const char *name = action ? action : qmgr_action_name(o[i].action, all);
-		if (o[i].result != result || !name || !(all || qmgr_wants_report(r->notify, result)))
+		bool told = result == QUEUE_DELIVERED ? success_is_told(m, &o[i])
+		                                      : qmgr_wants_report(r->notify, result);
+		if (o[i].result != result || !name || !(all || told))
 			continue;
 		items[count++] = (struct clnt_bounce_item){ .offset = r->offset,
 			.recipient = r->address,
@@ -86,6 +98,14 @@ static size_t count_of(const struct outcome *o, size_t n, enum queue_result resu
 	return count;
 }
 
+/* A failure waits; agents do so themselves, this is for one that does not know the flag. */
+static void soften(struct outcome *o)
+{
+	char *dsn = arena_printf(&o->rcpt->batch->arena, "4%.*s", SV_ARG(sv_from(o->dsn, 1)));
+	o->result = QUEUE_DEFERRED;
+	o->dsn = dsn ? sv_z(dsn) : SV("4.0.0");
+}
+
 /* soft_bounce makes failures temporary, age makes waiting a failure. */
 static void adjust(struct message *m, struct outcome *o, size_t n)
 {
@@ -93,7 +113,7 @@ static void adjust(struct message *m, struct outcome *o, size_t n)
 		return;
 	for (size_t i = 0; i < n; i++)
 		if (o[i].result == QUEUE_BOUNCED && m->qm->core.soft_bounce)
-			o[i].result = QUEUE_DEFERRED;
+			soften(&o[i]);
 	if (count_of(o, n, QUEUE_DEFERRED) == 0 || !has_expired(m))
 		return;
 	m->expired = true;
@@ -123,9 +143,7 @@ static void write_trace(struct message *m, const struct outcome *o, size_t n, bo
 	struct err e = ERR_INIT;
 	size_t count = 0;
 	for (size_t i = 0; i < n; i++)
-		count += all || (o[i].result == QUEUE_DELIVERED &&
-		                        qmgr_action_name(o[i].action, false) &&
-		                        qmgr_wants_report(o[i].rcpt->notify, QUEUE_DELIVERED));
+		count += all || success_is_told(m, &o[i]);
 	if (count == 0)
 		return;
 	bool verify = (m->mail.h.mail_flags & QUEUE_MAIL_VERIFY) != 0;

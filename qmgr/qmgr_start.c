@@ -15,6 +15,12 @@ int qmgr_open(struct qmgr *qm, struct server *s, struct err *e)
 	qm->cfg = server_config(s);
 	if (params_core_load(qm->cfg, &qm->core, e) < 0 || params_qmgr_load(qm->cfg, &qm->p, e) < 0)
 		return -1;
+	if (qm->p.bounce_queue_lifetime > qm->p.maximal_queue_lifetime) {
+		log_warn("%s: bounce_queue_lifetime is longer than maximal_queue_lifetime, which counts for "
+		         "reports too",
+		        config_where(qm->cfg, "bounce_queue_lifetime"));
+		qm->p.bounce_queue_lifetime = qm->p.maximal_queue_lifetime;
+	}
 	if (queue_open(&qm->q, qm->core.queue_directory, e) < 0)
 		return -1;
 	qm->seed = (struct hash_seed){ rand_u64(), rand_u64() };

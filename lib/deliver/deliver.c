@@ -85,7 +85,8 @@ static void finish(
 		[DELIVER_SENT] = 2,
 		[DELIVER_DEFERRED] = 4,
 		[DELIVER_BOUNCED] = 5 };
-	r->status = status == DELIVER_NONE ? DELIVER_DEFERRED : status;
+	r->soft = status == DELIVER_BOUNCED && (rq->flags & DELIVER_SOFT_BOUNCE);
+	r->status = status == DELIVER_NONE || r->soft ? DELIVER_DEFERRED : status;
 	r->dsn = dsn_with_class(dsn, classes[r->status]);
 	struct deliver_times t = {
 		.arrival_us = rq->arrival_us,

@@ -40,6 +40,7 @@ enum deliver_flag {
 	DELIVER_MAYBE_BEFORE = 1,
 	DELIVER_REINJECTED = 2,
 	DELIVER_VERIFY_ONLY = 4,
+	DELIVER_SOFT_BOUNCE = 8, /* what fails for good is to wait */
 };
 
 #define DELIVER_TEXT_MAX 900 /* of a result; below DONE_LOG_TEXT_MAX */
@@ -53,6 +54,7 @@ struct deliver_rcpt {
 	/* the result */
 	enum queue_action action; /* of a delivery: to be set, if at all, before deliver_done() */
 	enum deliver_status status;
+	bool soft; /* it failed, and waits for the sake of soft_bounce */
 	struct dsn_code dsn;
 	struct sv text;
 	struct sv remote_mta;

@@ -48,6 +48,8 @@ void deliver_log_line(struct buf *out, struct sv queue_id, const struct deliver_
 		(void)buf_puts(out, i == 0 ? ", delays=" : "/");
 		deliver_seconds(out, parts[i]);
 	}
-	(void)buf_printf(out, ", dsn=%s, status=%s (%.*s)", dsn_format(r->dsn, code),
-	        deliver_status_name(r->status), SV_ARG(r->text));
+	/* as Postfix: the reader of the log sees what would have been */
+	struct dsn_code dsn = r->soft ? dsn_with_class(r->dsn, 5) : r->dsn;
+	(void)buf_printf(out, ", dsn=%s, status=%s (%.*s)", dsn_format(dsn, code),
+	        r->soft ? "SOFTBOUNCE" : deliver_status_name(r->status), SV_ARG(r->text));
 }

@@ -183,6 +183,11 @@ class Cleanup(unittest.TestCase):
         self.assertEqual(self.commit(c, b"\n", rcpts=("y@cat.test",)).rcpts, ["all@v.test"])
         self.assertEqual(len(self.commit(c, b"\n", rcpts=("loop@v.test",)).rcpts), 1)
 
+    def test_empty_address(self):
+        c = self.start("empty_address_recipient = nil\n")
+        self.assertEqual(self.commit(c, b"\n", rcpts=("", "bob@example.test")).rcpts,
+                         ["nil@example.test", "bob@example.test"])
+
     def test_virtual_and_reports_of_success(self):
         NEVER, SUCCESS, FAILURE = 1, 2, 4
         c = self.start("virtual_alias_maps = inline:{ {list@v.test = one@v.test, list@v.test}, {one@v.test = two@v.test},"

@@ -201,13 +201,17 @@ static void test_results(void **state)
 	ask(g, c, again, 2, DELIVER_MAYBE_BEFORE, false, &out);
 	t_assert_sv(
 	        buf_sv(&out), "0 2.0.0 delivered to maildir before|0 2.0.0 delivered to maildir");
+	/* soft_bounce: here and in the done-log nothing failed for good */
+	struct sv soft[] = { SV("bounce@b") };
+	ask(g, c, soft, 1, DELIVER_SOFT_BOUNCE, false, &out);
+	t_assert_sv(buf_sv(&out), "1 4.1.1 no such user");
 	int fd = open(g->log_file, O_RDONLY);
 	struct err e = ERR_INIT;
 	buf_reset(&out);
 	assert_int_equal(done_log_read(fd, count_record, &out, &e), 1);
 	close(fd);
 	static const char *const want[] = { "1000:0", "1001:2", "1003:2", "1004:0p", "1005:1", "1006:1",
-		"1002:1" /* forgotten: found at the end */, "1000:0", "1001:0" };
+		"1002:1" /* forgotten: found at the end */, "1000:0", "1001:0", "1000:1" };
 	rest = buf_sv(&out);
 	for (size_t i = 0; i < ARRAY_LEN(want); i++)
 		t_assert_sv(sv_take_until(&rest, '|'), want[i]);

@@ -63,6 +63,14 @@ static void test_line(void **state)
 	t_assert_sv(buf_sv(&b),
 	        "4XyZ: to=<anna@example.test>, relay=none, delay=0.05, "
 	        "delays=0.02/0/0.01/0.02, dsn=5.1.1, status=bounced (unknown user)");
+	buf_reset(&b);
+	r.status = DELIVER_DEFERRED;
+	r.soft = true;
+	r.dsn = DSN(4, 1, 1);
+	deliver_log_line(&b, SV("4XyZ"), &r, "none", &t);
+	t_assert_sv(buf_sv(&b),
+	        "4XyZ: to=<anna@example.test>, relay=none, delay=0.05, "
+	        "delays=0.02/0/0.01/0.02, dsn=5.1.1, status=SOFTBOUNCE (unknown user)");
 	buf_free(&b);
 }
 
