@@ -34,7 +34,7 @@ static int ask_worker(struct auth *a, struct sv name, uid_t uid, struct arena *a
 		return 0;
 	if (sv_empty(r.home) || r.home.p[0] != '/')
 		return err_set(e, ERR_CONFIG, "the account %.*s has no home directory", SV_ARG(r.name));
-	char *mail = arena_printf(arena, "maildir:%.*s/Maildir", SV_ARG(r.home));
+	char *mail = auth_dir_mail(a->dir, r.home, arena);
 
 	*out = (struct auth_account){ .name = r.name, .uid = r.uid, .gid = r.gid, .home = r.home,
 		.mail = sv_z(mail ? mail : ""), .shell = r.shell, .unix_account = true, .groups = r.groups };

@@ -16,6 +16,8 @@
 struct auth_dir {
 	char *path;
 	char *home_base;
+	char *mailbox; /* below a home, without the '/' at its end */
+	const char *format;
 	struct auth_users *users;
 	struct stat seen; /* of the version that is loaded */
 	bool loaded;
@@ -24,12 +26,19 @@ struct auth_dir {
 	unsigned bad;
 };
 
-struct auth_dir *auth_dir_new(const char *path, const char *home_base)
+struct auth_dir *auth_dir_new(const char *path, const char *home_base, const char *mailbox)
 {
+	struct sv name = *mailbox ? sv_z(mailbox) : SV("Maildir/");
+	bool maildir = sv_ends(name, SV("/"));
+
+	while (sv_ends(name, SV("/")))
+		name = sv_upto(name, name.len - 1);
 	struct auth_dir *d = mem_alloc(sizeof(*d));
 
 	d->path = mem_strdup(path);
 	d->home_base = mem_strdup(home_base);
+	d->mailbox = mem_svdup(name);
+	d->format = maildir ? "maildir" : "mbox";
 	return d;
 }
 
@@ -40,6 +49,7 @@ void auth_dir_free(struct auth_dir *d)
 	auth_users_free(d->users);
 	free(d->path);
 	free(d->home_base);
+	free(d->mailbox);
 	free(d);
 }
 
@@ -165,8 +175,13 @@ static int not_found(const struct auth_dir *d, struct sv name, struct err *e)
 	return 0;
 }
 
-static int copy_out(
-        const struct auth_user *u, struct arena *a, struct auth_account *out, struct err *e)
+char *auth_dir_mail(const struct auth_dir *d, struct sv home, struct arena *a)
+{
+	return arena_printf(a, "%s:%.*s/%s", d->format, SV_ARG(home), d->mailbox);
+}
+
+static int copy_out(const struct auth_dir *d, const struct auth_user *u, struct arena *a,
+        struct auth_account *out, struct err *e)
 {
 	*out = (struct auth_account){
 		.name = arena_sv(a, u->name),
@@ -176,7 +191,7 @@ static int copy_out(
 		.home = arena_sv(a, u->home),
 		.shell = arena_sv(a, u->shell),
 	};
-	char *mail = arena_printf(a, "maildir:%.*s/Maildir", SV_ARG(u->home));
+	char *mail = auth_dir_mail(d, u->home, a);
 
 	if (!mail || a->exhausted)
 		return err_set(e, ERR_TEMP, "out of memory for one request");
@@ -196,7 +211,7 @@ int auth_dir_find(struct auth_dir *d, struct sv name, bool loose, struct arena *
 	if (u->broken)
 		return err_set(e, ERR_CONFIG, "%s, line %u: the line of this user cannot be read",
 		        d->path, u->line);
-	return copy_out(u, a, out, e);
+	return copy_out(d, u, a, out, e);
 }
 
 int auth_dir_find_uid(
@@ -206,7 +221,7 @@ int auth_dir_find_uid(
 		return -1;
 	const struct auth_user *u = auth_users_by_uid(d->users, uid);
 
-	return u ? copy_out(u, a, out, e) : 0;
+	return u ? copy_out(d, u, a, out, e) : 0;
 }
 
 struct sv auth_dir_dummy(const struct auth_dir *d)

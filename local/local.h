@@ -24,8 +24,10 @@ struct local {
 	struct params_core core;
 	struct params_local params;
 	struct params_store store_params;
+	struct server *server;
 	struct maps_env env;
 	struct maps *aliases;
+	struct maps *command_maps, *transport_maps, *fallback_maps; /* mailbox_command_maps and so on */
 	struct matchlist *mydestination;
 	struct ipc_pool *auth, *cleanup;
 	struct ipc_pool *postmen; /* auth again: hand-overs may wait for a process, look-ups do not */
@@ -35,7 +37,12 @@ struct local {
 };
 
 /* Where a text that names destinations stands. */
-enum local_source { LOCAL_FROM_ALIAS = 1, LOCAL_FROM_FORWARD = 2, LOCAL_FROM_INCLUDE = 4 };
+enum local_source {
+	LOCAL_FROM_ALIAS = 1,
+	LOCAL_FROM_FORWARD = 2,
+	LOCAL_FROM_INCLUDE = 4,
+	LOCAL_FROM_CONFIG = 8, /* main.cf: mailbox_command */
+};
 
 /* With whose rights something is done. */
 struct local_rights {
@@ -71,6 +78,7 @@ struct local_rcpt {
 	struct sv ext;     /* may be empty */
 	struct sv domain;  /* folded */
 	bool plain;        /* "\user": neither alias nor .forward */
+	const struct local_loop *loop;
 };
 
 /* What an alias or a .forward file turned out to mean. */
@@ -83,18 +91,25 @@ struct local_expansion {
 	struct sv written;    /* as written: goes into the nonce */
 	struct sv sender;     /* of the new mail */
 	bool list;            /* the sender is a list's owner: NOTIFY and ENVID stay behind */
+	bool again;           /* the same recipient once more, with that sender */
 };
 
 /* Every function that ends a recipient calls deliver_done() itself. */
 void local_handle(struct deliver_request *rq, void *ctx);
 
-/* Delivered-To addresses in the header of RQ's mail. 0, or -1 with E. */
+/* What the header of a mail tells of its way here: Delivered-To addresses, and the owners of lists that
+ * became its sender (local_inject.c says so in Received). */
 struct local_loop {
 	struct sv *v;
 	size_t n;
+	struct sv *owners;
+	size_t nowners;
 };
+/* Of RQ's mail. 0, or -1 with E. */
 MUST_USE int local_loop_read(const struct deliver_request *rq, struct local_loop *out, struct err *e);
 bool local_loop_has(const struct local_loop *l, struct sv address);
+bool local_loop_owner(const struct local_loop *l, struct sv address);
+#define LOCAL_OWNER_MARK "(sender replaced by <"
 /* The same from a header in memory (tests). */
 MUST_USE int local_loop_parse(struct sv head, struct arena *a, struct local_loop *out);
 
@@ -126,9 +141,29 @@ MUST_USE int local_expand(const struct local_rcpt *r, const struct local_text *t
 void local_fan_out(
 	struct local_rcpt *r, const struct clnt_auth_identity *who, const struct local_expansion *x);
 
-/* Run a command, as a postman with its rights. SENDER: of the mail as the command sees it. */
-void local_command(const struct local_rcpt *r, const struct local_member *m, struct sv sender,
+/* Run a command, as a postman with its rights, until UNTIL at most. SENDER: of the mail as the command
+ * sees it. */
+void local_command(const struct local_rcpt *r, const struct local_member *m, struct sv sender, int64_t until,
 	struct deliver_outcome *out);
+
+/* --- local_parts.c: what has been done of an expansion ------------------------------------------ */
+struct local_parts;
+uint64_t local_part_key(const char *kind, struct sv text);
+/* NULL with E. */
+MUST_USE struct local_parts *local_parts_open(const struct local_rcpt *r, struct err *e);
+bool local_parts_find(const struct local_parts *p, uint64_t key, struct deliver_outcome *out);
+void local_parts_add(struct local_parts *p, uint64_t key, const struct deliver_outcome *o);
+/* NULL allowed. KEEP: for another try. */
+void local_parts_close(struct local_parts *p, bool keep);
+/* Remove what no mail can have left any more. */
+void local_parts_clean(int64_t lifetime_s);
+
+/* --- local_pass.c: other transports -------------------------------------------------------------- */
+/* The value for R's user in MAPS, else OTHERWISE, into OUT. 1, 0 there is none, -1 with E. */
+MUST_USE int local_find(
+	struct local_rcpt *r, struct maps *maps, const char *otherwise, struct buf *out, struct err *e);
+/* Have WHERE ("transport:nexthop"), the value of PARAMETER, deliver. */
+void local_pass(struct local_rcpt *r, const char *parameter, struct sv where, struct deliver_outcome *out);
 
 /* Give the addresses of an expansion back to the queue. 1 with the new id in ID, 0 refused for good, -1 try again;
  * the text in E, the code in DSN. */
@@ -136,9 +171,10 @@ void local_command(const struct local_rcpt *r, const struct local_member *m, str
 MUST_USE int local_inject(const struct local_rcpt *r, const struct local_expansion *x,
 	char id[LOCAL_ID_MAX], struct dsn_code *dsn, struct err *e);
 
-/* Write to the user's mailbox. */
-void local_mailbox(struct local_rcpt *r, const struct clnt_auth_identity *who, bool maybe_before,
-	struct deliver_outcome *out);
+/* Write to the user's mailbox, or what mailbox_transport and mailbox_command have instead. SENDER and UNTIL:
+ * as local_command(). */
+void local_mailbox(struct local_rcpt *r, const struct clnt_auth_identity *who, struct sv sender,
+	int64_t until, bool maybe_before, struct deliver_outcome *out);
 
 /* Who is it? 1, 0, -1 with E. */
 MUST_USE int local_who(const struct local_rcpt *r, struct clnt_auth_identity *out, struct err *e);

@@ -100,6 +100,25 @@ static int expand(struct local_rcpt *r, struct local_text *t, struct sv name, st
 	return owner_sender(r, name, value, x, e);
 }
 
+/* Commands of a list with an owner: what becomes of them is reported to the owner, so the mail is made the
+ * owner's first. False: it is already. */
+static bool hand_to_owner(struct local_rcpt *r, const struct local_expansion *x)
+{
+	if (!x->list || x->nmembers == 0 || addr_ieq(r->rq->sender, x->sender) ||
+	        local_loop_owner(r->loop, x->sender))
+		return false;
+	struct local_expansion again = {
+		.addresses = &r->address,
+		.n = 1,
+		.written = x->written,
+		.sender = x->sender,
+		.list = true,
+		.again = true,
+	};
+	local_fan_out(r, NULL, &again);
+	return true;
+}
+
 /* NAME has the VALUE: expand and deliver. */
 static void deliver_alias(struct local_rcpt *r, struct sv name, struct buf *value)
 {
@@ -115,6 +134,10 @@ static void deliver_alias(struct local_rcpt *r, struct sv name, struct buf *valu
 		err_set(&e, ERR_TEMP, "alias \"%.*s\" is too large", SV_ARG(name));
 	else
 		rc = expand(r, &t, name, value, &x, &e);
+	if (rc == 0 && hand_to_owner(r, &x)) {
+		sys_close(t.rights.whose.fd);
+		return;
+	}
 	if (rc == 0 && x.self)
 		rc = local_who(r, &who, &e);
 	if (rc >= 0)

@@ -15,6 +15,7 @@
 #define ENV_MAX      200
 #define ANSWER_MS    (60 * 1000) /* beyond the command's own time */
 #define ASSIGN_MS    (60 * 1000)
+#define TIME_MIN_MS  1000
 #define DEFAULT_PATH "/usr/bin:/bin:/usr/sbin:/sbin"
 
 struct env {
@@ -46,7 +47,7 @@ static int put_clean(struct env *env, const char *name, struct sv value, const c
 	return rc;
 }
 
-/* PATH is put last by others too: the first counts for nobody, so it is not exported. */
+/* PATH is always ours. */
 static int put_exported(void *arg, struct sv name, struct sv value)
 {
 	return sv_eqz(name, "PATH") ? 0 : put(arg, name, value);
@@ -115,7 +116,7 @@ static int head(const struct local_rcpt *r, struct sv sender, struct buf *out)
 	return deliver_head(out, sender, original, r->local->delivered_to_command ? r->address : SV_NONE);
 }
 
-static int run(const struct local_rcpt *r, const struct local_member *m, struct sv sender,
+static int run(const struct local_rcpt *r, const struct local_member *m, struct sv sender, int64_t limit,
         struct msg_postman_ended *out, struct err *e)
 {
 	const struct deliver_request *rq = r->rq;
@@ -135,7 +136,6 @@ static int run(const struct local_rcpt *r, const struct local_member *m, struct 
 		rc = c ? 0 : -1;
 	}
 	if (rc == 0) {
-		int64_t limit = r->local->params.command_time_limit * 1000;
 		struct msg_postman_command ask = {
 			.queue_id = rq->queue_id,
 			.content_offset = rq->content_offset,
@@ -162,7 +162,14 @@ static void restricted(struct deliver_outcome *out)
 	(void)snprintf(out->text, sizeof(out->text), "mail to command is restricted");
 }
 
-void local_command(const struct local_rcpt *r, const struct local_member *m, struct sv sender,
+/* How long it may take. Others of the same expansion may have used up the time that qmgr waits. */
+static int64_t time_limit(const struct local_rcpt *r, int64_t until)
+{
+	int64_t limit = r->local->params.command_time_limit * 1000, left = until - clock_mono_ms();
+	return limit < left ? limit : left;
+}
+
+void local_command(const struct local_rcpt *r, const struct local_member *m, struct sv sender, int64_t until,
         struct deliver_outcome *out)
 {
 	static const enum deliver_status statuses[] = { [COMMAND_DELIVERED] = DELIVER_SENT,
@@ -170,12 +177,17 @@ void local_command(const struct local_rcpt *r, const struct local_member *m, str
 		[COMMAND_REFUSED] = DELIVER_BOUNCED };
 	struct msg_postman_ended ended;
 	struct err e = ERR_INIT;
+	int64_t limit = time_limit(r, until);
 	if (!(r->local->commands_from & m->source)) {
 		restricted(out);
 		return;
 	}
 	*out = (struct deliver_outcome){ .status = DELIVER_DEFERRED, .dsn = DSN(4, 3, 0) };
-	if (run(r, m, sender, &ended, &e) < 0) {
+	if (limit < TIME_MIN_MS) {
+		(void)snprintf(out->text, sizeof(out->text), "the other parts took too long: this one comes next");
+		return;
+	}
+	if (run(r, m, sender, limit, &ended, &e) < 0) {
 		log_warn("%.*s: %s: %s", SV_ARG(r->rq->queue_id), m->where, e.text);
 		(void)snprintf(out->text, sizeof(out->text), "cannot run a command: %s", e.text);
 		return;

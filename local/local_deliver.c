@@ -31,6 +31,7 @@ static void deliver_one(
 {
 	struct local_rcpt r;
 	int rc = take_apart(l, rq, i, &r);
+	r.loop = loop;
 	if (rc <= 0) {
 		if (rc < 0)
 			deliver_done(rq, i, DELIVER_DEFERRED, DSN(4, 3, 0), "out of memory");

@@ -5,6 +5,7 @@
  */
 #include <stdio.h>
 
+#include "lib/fiber/fiber.h"
 #include "local/local.h"
 
 /* What the parts came to, all together: waiting outweighs failing outweighs done. */
@@ -24,23 +25,31 @@ static void count(struct tally *t, const struct deliver_outcome *o)
 		(void)buf_printf(&t->done, "%s%s", t->done.len ? ", " : "", o->text);
 }
 
-static void own_mailbox(struct local_rcpt *r, const struct clnt_auth_identity *who, bool maybe_before,
-        struct deliver_outcome *o)
+struct fan {
+	struct local_rcpt *r;
+	const struct clnt_auth_identity *who;
+	const struct local_expansion *x;
+	struct local_parts *parts; /* NULL: there is one part only */
+	struct tally t;
+	int64_t until; /* qmgr waits no longer for this recipient */
+};
+
+static void own_mailbox(struct fan *f, struct deliver_outcome *o)
 {
-	if (who) {
-		local_mailbox(r, who, maybe_before, o);
+	if (f->who) {
+		local_mailbox(f->r, f->who, f->x->sender, f->until, f->parts != NULL, o);
 		return;
 	}
 	*o = (struct deliver_outcome){ .status = DELIVER_BOUNCED, .dsn = DSN(5, 1, 1) };
-	(void)snprintf(o->text, sizeof(o->text), "unknown user: \"%.*s\"", SV_ARG(r->user));
+	(void)snprintf(o->text, sizeof(o->text), "unknown user: \"%.*s\"", SV_ARG(f->r->user));
 }
 
-static void inject(struct local_rcpt *r, const struct local_expansion *x, struct deliver_outcome *o)
+static void inject(struct fan *f, struct deliver_outcome *o)
 {
 	char id[LOCAL_ID_MAX];
 	struct err e = ERR_INIT;
 	*o = (struct deliver_outcome){ .status = DELIVER_DEFERRED, .dsn = DSN(4, 3, 0) };
-	int rc = local_inject(r, x, id, &o->dsn, &e);
+	int rc = local_inject(f->r, f->x, id, &o->dsn, &e);
 	if (rc == 1) {
 		o->status = DELIVER_SENT;
 		o->dsn = DSN(2, 0, 0);
@@ -52,34 +61,89 @@ static void inject(struct local_rcpt *r, const struct local_expansion *x, struct
 	(void)snprintf(o->text, sizeof(o->text), "forwarding: %s", e.text);
 }
 
+/* A part that an earlier try finished: true, and it is counted. */
+static bool finished_before(struct fan *f, uint64_t key)
+{
+	struct deliver_outcome o;
+	if (!f->parts || !local_parts_find(f->parts, key, &o))
+		return false;
+	count(&f->t, &o);
+	return true;
+}
+
+static void finish(struct fan *f, uint64_t key, const struct deliver_outcome *o)
+{
+	if (f->parts)
+		local_parts_add(f->parts, key, o);
+	count(&f->t, o);
+}
+
+static uint64_t addresses_key(const struct local_expansion *x)
+{
+	uint64_t key = local_part_key("sender", x->sender);
+	for (size_t i = 0; i < x->n; i++)
+		key = key * 31 + local_part_key("address", x->addresses[i]);
+	return key;
+}
+
+static void run_parts(struct fan *f)
+{
+	const struct local_expansion *x = f->x;
+	struct deliver_outcome o;
+	uint64_t key = local_part_key("mailbox", f->r->user);
+	if (x->self && !finished_before(f, key)) {
+		own_mailbox(f, &o);
+		finish(f, key, &o);
+	}
+	for (size_t i = 0; i < x->nmembers; i++) {
+		const struct local_member *m = &x->members[i];
+		key = local_part_key("command", m->text);
+		if (finished_before(f, key))
+			continue;
+		local_command(f->r, m, x->sender, f->until, &o);
+		finish(f, key, &o);
+	}
+	key = addresses_key(x);
+	if (x->n > 0 && !finished_before(f, key)) {
+		inject(f, &o);
+		finish(f, key, &o);
+	}
+}
+
+/* One result for all of them. */
+static void settle(struct fan *f)
+{
+	struct deliver_outcome *o = &f->t.worst;
+	if (f->parts && o->status == DELIVER_SENT) {
+		(void)snprintf(o->text, sizeof(o->text), "%s", buf_z(&f->t.done));
+	} else if (f->parts && o->status == DELIVER_BOUNCED && f->t.done.len > 0) {
+		size_t n = strlen(o->text);
+		(void)snprintf(o->text + n, sizeof(o->text) - n, " (others: %s)", buf_z(&f->t.done));
+	}
+	o->logged = o->logged && !f->parts;
+	deliver_settled(f->r->rq, f->r->i, o);
+}
+
 void local_fan_out(
         struct local_rcpt *r, const struct clnt_auth_identity *who, const struct local_expansion *x)
 {
-	struct deliver_request *rq = r->rq;
+	struct fan f = { .r = r, .who = who, .x = x, .t = { .worst = { .status = DELIVER_NONE } } };
 	size_t parts = (x->self ? 1 : 0) + x->nmembers + (x->n > 0 ? 1 : 0);
-	struct tally t = { .worst = { .status = DELIVER_NONE } };
-	struct deliver_outcome o;
+	int64_t patience = r->local->core.ipc_timeout * 1000;
+	f.until = fiber_deadline(patience - patience / 10);
 	if (parts == 0) {
-		deliver_done(rq, r->i, DELIVER_BOUNCED, DSN(5, 1, 1), "\"%.*s\" expands to nobody",
+		deliver_done(r->rq, r->i, DELIVER_BOUNCED, DSN(5, 1, 1), "\"%.*s\" expands to nobody",
 		        SV_ARG(r->name));
 		return;
 	}
-	buf_init(&t.done, DELIVER_TEXT_MAX);
-	if (x->self) {
-		own_mailbox(r, who, parts > 1, &o);
-		count(&t, &o);
+	struct err e = ERR_INIT;
+	if (parts > 1 && !(f.parts = local_parts_open(r, &e))) {
+		deliver_failed(r->rq, r->i, DSN(4, 3, 0), "expansion", &e);
+		return;
 	}
-	for (size_t i = 0; i < x->nmembers; i++) {
-		local_command(r, &x->members[i], x->sender, &o);
-		count(&t, &o);
-	}
-	if (x->n > 0) {
-		inject(r, x, &o);
-		count(&t, &o);
-	}
-	const char *text = t.worst.status == DELIVER_SENT ? buf_z(&t.done) : t.worst.text;
-	bool others = t.worst.status == DELIVER_BOUNCED && t.done.len > 0;
-	deliver_done(rq, r->i, t.worst.status, t.worst.dsn, "%s%s%s%s", text, others ? " (others: " : "",
-	        others ? buf_z(&t.done) : "", others ? ")" : "");
-	buf_free(&t.done);
+	buf_init(&f.t.done, DELIVER_TEXT_MAX);
+	run_parts(&f);
+	local_parts_close(f.parts, f.t.worst.status == DELIVER_DEFERRED);
+	settle(&f);
+	buf_free(&f.t.done);
 }

@@ -36,7 +36,7 @@ static void block_run(void *rec)
 }
 
 /* Received, and Delivered-To for the next look at loops. */
-static int put_head(const struct local_rcpt *r, struct buf *out)
+static int put_head(const struct local_rcpt *r, const struct local_expansion *x, struct buf *out)
 {
 	const struct local *l = r->local;
 	int64_t now = clock_wall_s();
@@ -44,11 +44,15 @@ static int put_head(const struct local_rcpt *r, struct buf *out)
 	buf_init(&external, 2 * ADDR_MAX);
 	int rc = addr_quote(&external, r->address);
 	if (rc == 0)
-		rc = buf_printf(out, "Received: by %s (%s)\n\tid %.*s; ", l->core.myhostname,
+		rc = buf_printf(out, "Received: by %s (%s)\n\tid %.*s", l->core.myhostname,
 		        l->core.mail_name, SV_ARG(r->rq->queue_id));
+	if (rc == 0 && x->again)
+		rc = buf_printf(out, "\n\t" LOCAL_OWNER_MARK "%.*s>)", SV_ARG(x->sender));
+	if (rc == 0)
+		rc = buf_puts(out, "; ");
 	if (rc == 0)
 		rc = date_format(out, now, clock_tz_min(now));
-	if (rc == 0 && l->delivered_to_forward) {
+	if (rc == 0 && l->delivered_to_forward && !x->again) {
 		rc = buf_puts(out, "\nDelivered-To: ");
 		if (rc == 0)
 			rc = header_clean(out, buf_sv(&external));
@@ -57,12 +61,13 @@ static int put_head(const struct local_rcpt *r, struct buf *out)
 	return rc == 0 ? buf_putc(out, '\n') : -1;
 }
 
-static int send_content(const struct local_rcpt *r, struct clnt_cleanup *c, struct err *e)
+static int send_content(const struct local_rcpt *r, const struct local_expansion *x,
+        struct clnt_cleanup *c, struct err *e)
 {
 	const struct deliver_request *rq = r->rq;
 	struct buf head;
 	buf_init(&head, 8192);
-	int rc = put_head(r, &head);
+	int rc = put_head(r, x, &head);
 	rc = rc < 0 ? err_set(e, ERR_BUG, "header fields are too long")
 	            : clnt_cleanup_data(c, buf_sv(&head), e);
 	buf_free(&head);
@@ -140,7 +145,7 @@ int local_inject(const struct local_rcpt *r, const struct local_expansion *x, ch
 	if (rc == 0)
 		rc = send_rcpts(r, x, c, e);
 	if (rc == 0)
-		rc = send_content(r, c, e);
+		rc = send_content(r, x, c, e);
 	if (rc == 0)
 		rc = clnt_cleanup_end(c, &res, e);
 	if (rc == 0) {

@@ -11,6 +11,34 @@
 #define LOOP_INLINE (32 * 1024)
 #define LOOP_MAX    1000 /* Delivered-To fields looked at */
 
+/* The owner that a Received field of ours names; empty: none. */
+static struct sv owner_in(const struct header_field *f)
+{
+	ptrdiff_t at = f->id == HDR_RECEIVED ? sv_find(f->body, SV(LOCAL_OWNER_MARK)) : -1;
+	if (at < 0)
+		return SV_NONE;
+	struct sv rest = sv_from(f->body, (size_t)at + sizeof(LOCAL_OWNER_MARK) - 1);
+	ptrdiff_t end = sv_find(rest, SV(">)"));
+	return end < 0 ? SV_NONE : sv_upto(rest, (size_t)end);
+}
+
+static int read_owners(struct sv head, struct arena *a, struct local_loop *out)
+{
+	struct header_field f;
+	struct sv rest = head;
+	size_t n = 0;
+	while (n < LOOP_MAX && header_next(&rest, &f) == 1)
+		n += owner_in(&f).len > 0;
+	out->owners = arena_array(a, n ? n : 1, sizeof(*out->owners));
+	rest = head;
+	while (out->owners && out->nowners < n && header_next(&rest, &f) == 1) {
+		struct sv owner = owner_in(&f);
+		if (owner.len > 0)
+			out->owners[out->nowners++] = arena_sv(a, owner);
+	}
+	return a->exhausted ? -1 : 0;
+}
+
 int local_loop_parse(struct sv head, struct arena *a, struct local_loop *out)
 {
 	struct header_field f;
@@ -36,7 +64,15 @@ int local_loop_parse(struct sv head, struct arena *a, struct local_loop *out)
 		if (a->exhausted)
 			return -1;
 	}
-	return 0;
+	return read_owners(head, a, out);
+}
+
+bool local_loop_owner(const struct local_loop *l, struct sv address)
+{
+	for (size_t i = 0; i < l->nowners; i++)
+		if (addr_ieq(l->owners[i], address))
+			return true;
+	return false;
 }
 
 bool local_loop_has(const struct local_loop *l, struct sv address)

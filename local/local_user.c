@@ -26,8 +26,28 @@ int local_who(const struct local_rcpt *r, struct clnt_auth_identity *out, struct
 	return 0;
 }
 
+/* True: another transport delivers to those who are no users. */
+static bool fall_back(struct local_rcpt *r)
+{
+	struct buf where;
+	struct err e = ERR_INIT;
+	struct deliver_outcome o;
+	buf_init(&where, MAP_VALUE_MAX);
+	int rc = local_find(r, r->local->fallback_maps, r->local->params.fallback_transport, &where, &e);
+	if (rc == 1) {
+		local_pass(r, "fallback_transport", buf_sv(&where), &o);
+		deliver_settled(r->rq, r->i, &o);
+	} else if (rc < 0) {
+		deliver_failed(r->rq, r->i, DSN(4, 3, 0), "fallback_transport_maps", &e);
+	}
+	buf_free(&where);
+	return rc != 0;
+}
+
 static void unknown(struct local_rcpt *r)
 {
+	if (fall_back(r))
+		return;
 	const char *relay = r->local->params.luser_relay;
 	struct err e = ERR_INIT;
 	struct buf to;
@@ -63,7 +83,7 @@ void local_user(struct local_rcpt *r)
 		unknown(r);
 		return;
 	}
-	struct local_expansion x = { .self = true };
+	struct local_expansion x = { .self = true, .sender = r->rq->sender };
 	if (!r->plain) {
 		struct local_expansion f = { 0 };
 		rc = local_forward(r, &who, &f, &e);

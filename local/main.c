@@ -36,9 +36,12 @@ static int pre_jail(struct server *s, struct err *e)
 	l->delivered_to_file = listed(l->params.prepend_delivered_header, "file");
 	l->delivered_to_forward = listed(l->params.prepend_delivered_header, "forward");
 	l->delivered_to_command = listed(l->params.prepend_delivered_header, "command");
-	l->commands_from = sources(l->params.allow_mail_to_commands);
+	l->commands_from = sources(l->params.allow_mail_to_commands) | LOCAL_FROM_CONFIG;
 	l->aliases = maps_open("alias_maps", l->core.alias_maps, &l->env, 0, e);
-	if (!l->aliases)
+	l->command_maps = maps_open("mailbox_command_maps", l->params.mailbox_command_maps, &l->env, 0, e);
+	l->transport_maps = maps_open("mailbox_transport_maps", l->params.mailbox_transport_maps, &l->env, 0, e);
+	l->fallback_maps = maps_open("fallback_transport_maps", l->params.fallback_transport_maps, &l->env, 0, e);
+	if (!l->aliases || !l->command_maps || !l->transport_maps || !l->fallback_maps)
 		return -1;
 	l->mydestination = matchlist_open("mydestination", l->core.mydestination, 0, &l->env, e);
 	return l->mydestination ? 0 : -1;
@@ -47,9 +50,12 @@ static int pre_jail(struct server *s, struct err *e)
 static int post_jail(struct server *s, struct err *e)
 {
 	struct local *l = server_state(s);
-	(void)e;
+	struct params_qmgr queue;
+	if (params_qmgr_load(server_config(s), &queue, e) < 0)
+		return -1;
 	/* threads here wait for the disk, not for a processor: syncs of many mails go together */
 	fiber_pool_size(FIBER_POOL_DURABLE, 16);
+	l->server = s;
 	l->env.proxymap = server_pool(s, l->core.proxymap_service_name, 4);
 	l->auth = server_pool(s, "auth", 8);
 	l->postmen = server_pool(s, "auth", 50);
@@ -58,6 +64,7 @@ static int post_jail(struct server *s, struct err *e)
 	        .host = l->core.myhostname,
 	        .index_dir = l->store_params.mail_index_dir,
 	});
+	local_parts_clean(queue.maximal_queue_lifetime);
 	return 0;
 }
 

@@ -37,6 +37,7 @@ struct postman_run {
 	const char *path, *dir;
 	struct sv head; /* in front of the content */
 	int fd;         /* the queue file */
+	int client;     /* who asked: the command ends when nobody is left to hear of it */
 	uint64_t offset, size;
 	int64_t limit_ms;
 	struct buf *output;   /* what it wrote first */

@@ -133,7 +133,8 @@ int postman_command(struct postman_session *s, struct ipc_frame *f, struct err *
 	struct msg_postman_command m;
 	struct buf output;
 	struct err why = ERR_INIT;
-	struct postman_run r = { .fd = ipc_take_fd(f, 0), .output = &output, .end = COMMAND_NOT_RUN };
+	struct postman_run r = { .fd = ipc_take_fd(f, 0), .client = ipc_conn_fd(s->conn),
+		.output = &output, .end = COMMAND_NOT_RUN };
 	int rc = msg_postman_command_decode(f->body, s->arena, &m, e);
 	buf_init(&output, POSTMAN_OUTPUT_KEPT);
 	if (rc == 1) {

@@ -1,8 +1,9 @@
 /*
- * A command, from its start to its end. Three fibers work on it:
+ * A command, from its start to its end. Four fibers work on it:
  *
  *     feeder   queue file -> its input        ends: all written, or it does not read any more
  *     reader   its output -> a bounded buffer ends: its end, or POSTMAN_OUTPUT_MAX octets
+ *     watcher  kills it when whoever asked is gone: it will be asked for again
  *     caller   waits for the process itself, at most for the limit
  *
  * The process's own end is what counts: something in the background may hold the pipes open for ever.
@@ -26,7 +27,7 @@ struct running {
 	struct postman_run *r;
 	struct sys_child child;
 	int in, out; /* our ends; -1 closed */
-	struct fiber *feeder, *reader;
+	struct fiber *feeder, *reader, *watcher;
 	int read_errno; /* of the queue file: the command has not got all of the mail */
 	bool stopped;   /* this process shall end */
 };
@@ -126,6 +127,20 @@ static void run_reader(void *arg)
 		shut(&run->out);
 }
 
+/* --- who asked ---------------------------------------------------------------------------------- */
+
+static void run_watcher(void *arg)
+{
+	struct running *run = arg;
+	char c;
+	if (fiber_wait_fd(run->r->client, FIBER_READ, FIBER_FOREVER) != 1)
+		return;
+	/* octets: its next request, too early but no reason to end this one */
+	ssize_t n = recv(run->r->client, &c, 1, MSG_PEEK | MSG_DONTWAIT);
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+		(void)kill(-run->child.pid, SIGKILL);
+}
+
 /* --- the process -------------------------------------------------------------------------------- */
 
 static void not_run(struct postman_run *r, bool config, const char *what, const char *why)
@@ -211,7 +226,8 @@ static void see_through(struct running *run)
 	if (started) {
 		run->reader = helper("reader", run_reader, run);
 		run->feeder = helper("feeder", run_feeder, run);
-		if (!run->reader || !run->feeder) {
+		run->watcher = helper("watcher", run_watcher, run);
+		if (!run->reader || !run->feeder || !run->watcher) {
 			not_run(r, false, "no memory for a fiber", "");
 			started = false;
 		}
@@ -219,6 +235,7 @@ static void see_through(struct running *run)
 	bool ended = await_end(run, started ? deadline : fiber_deadline(0), &killed, &info);
 	end_helper(run->feeder);
 	end_helper(run->reader);
+	end_helper(run->watcher);
 	if (!ended)
 		log_error("pid %d does not end, not even by SIGKILL", (int)run->child.pid);
 	if (!started)

@@ -77,8 +77,8 @@ static void record_result(struct deliver_request *rq, const struct deliver_rcpt 
 		log_warn("%.*s: done-log: %s", SV_ARG(rq->queue_id), e.text);
 }
 
-static void finish(
-        struct deliver_request *rq, size_t i, enum deliver_status status, struct dsn_code dsn)
+static void finish(struct deliver_request *rq, size_t i, enum deliver_status status,
+        struct dsn_code dsn, bool log)
 {
 	struct deliver_rcpt *r = &rq->rcpts[i];
 	static const unsigned classes[] = { [DELIVER_NONE] = 4,
@@ -96,11 +96,23 @@ static void finish(
 		.done_us = now_us(),
 	};
 	record_result(rq, r, t.done_us);
+	if (!log)
+		return;
 	struct buf line;
 	buf_init(&line, 4096);
 	deliver_log_line(&line, rq->queue_id, r, rq->state->relay, &t);
 	log_info("%s", buf_z(&line));
 	buf_free(&line);
+}
+
+/* The text of a result is one line. */
+static void keep_text(struct deliver_request *rq, struct deliver_rcpt *r, struct buf *text)
+{
+	for (size_t k = 0; k < text->len; k++)
+		if ((unsigned char)text->p[k] < 0x20)
+			text->p[k] = ' ';
+	struct sv kept = arena_sv(rq->arena, sv_upto(sv_trim(buf_sv(text)), DELIVER_TEXT_MAX));
+	r->text = kept.p ? kept : SV("result text lost: out of memory");
 }
 
 void deliver_done(struct deliver_request *rq, size_t i, enum deliver_status status,
@@ -115,13 +127,22 @@ void deliver_done(struct deliver_request *rq, size_t i, enum deliver_status stat
 	va_start(ap, fmt);
 	(void)buf_vprintf(&text, fmt, ap);
 	va_end(ap);
-	for (size_t k = 0; k < text.len; k++)
-		if ((unsigned char)text.p[k] < 0x20)
-			text.p[k] = ' ';
-	struct sv kept = arena_sv(rq->arena, sv_upto(sv_trim(buf_sv(&text)), DELIVER_TEXT_MAX));
-	r->text = kept.p ? kept : SV("result text lost: out of memory");
+	keep_text(rq, r, &text);
 	buf_free(&text);
-	finish(rq, i, status, dsn);
+	finish(rq, i, status, dsn, true);
+}
+
+void deliver_settled(struct deliver_request *rq, size_t i, const struct deliver_outcome *o)
+{
+	struct deliver_rcpt *r = &rq->rcpts[i];
+	if (r->status != DELIVER_NONE)
+		return;
+	struct buf text;
+	buf_init(&text, sizeof(o->text));
+	(void)buf_puts(&text, o->text);
+	keep_text(rq, r, &text);
+	buf_free(&text);
+	finish(rq, i, o->status, o->dsn, !o->logged);
 }
 
 void deliver_failed(struct deliver_request *rq, size_t i, struct dsn_code dsn, const char *prefix,

@@ -61,6 +61,14 @@ struct deliver_rcpt {
 	struct sv diagnostic;
 };
 
+/* How one delivery went, before it becomes a recipient's result or a part of it. */
+struct deliver_outcome {
+	enum deliver_status status;
+	struct dsn_code dsn;
+	bool logged; /* another agent did it and has logged it */
+	char text[DELIVER_TEXT_MAX + 1];
+};
+
 struct deliver_state; /* the skeleton's own */
 
 struct deliver_request {
@@ -115,6 +123,8 @@ void deliver_serve_wait(int fd, struct arena *arena, const struct deliver_agent 
  */
 void deliver_done(struct deliver_request *rq, size_t i, enum deliver_status status,
 	struct dsn_code dsn, const char *fmt, ...) PRINTF_LIKE(5, 6);
+/* The result of recipient I is O. No log line when another agent wrote one. */
+void deliver_settled(struct deliver_request *rq, size_t i, const struct deliver_outcome *o);
 /* A failure of ours: deferred, whatever its class, with E's text after PREFIX. A CONFIG or BUG error
  * is logged as a warning too. */
 void deliver_failed(struct deliver_request *rq, size_t i, struct dsn_code dsn, const char *prefix,

@@ -36,13 +36,6 @@ struct deliver_decider {
 	void *ctx;
 };
 
-/* How one delivery went, before it becomes a recipient's result or a part of it. */
-struct deliver_outcome {
-	enum deliver_status status;
-	struct dsn_code dsn;
-	char text[DELIVER_TEXT_MAX + 1];
-};
-
 struct deliver_mailbox {
 	struct store *store;
 	struct store_account_def account;

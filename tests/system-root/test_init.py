@@ -28,7 +28,7 @@ LAYOUT = {
     "/var/lib/merpati": ("merpati", "merpati", 0o700),
     f"{PREFIX}/sbin/postdrop": ("root", "merpati-drop", 0o2755),
 }
-for queue in ("incoming", "active", "deferred", "hold", "corrupt", "bounce", "defer", "trace", "done"):
+for queue in ("incoming", "active", "deferred", "hold", "corrupt", "bounce", "defer", "trace", "done", "partial"):
     LAYOUT[f"{SPOOL}/{queue}"] = ("merpati", "merpati", 0o700)
 
 

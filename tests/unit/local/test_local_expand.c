@@ -175,6 +175,15 @@ static void test_loop(void **state)
 	assert_true(local_loop_has(&l, SV("Anna@B")));
 	assert_true(local_loop_has(&l, SV("a b@c")));
 	assert_false(local_loop_has(&l, SV("body@b")));
+	assert_false(local_loop_owner(&l, SV("owner-l@b")));
+	assert_int_equal(
+	        local_loop_parse(
+	                SV("Received: by h (m)\n\tid 1\n\t(sender replaced by <owner-l@b>); Mon\n"
+	                   "Subject: (sender replaced by <x@y>)\nReceived: (sender replaced by <cut\n\n"),
+	                &a, &l),
+	        0);
+	assert_true(local_loop_owner(&l, SV("Owner-L@B")));
+	assert_int_equal(l.nowners, 1);
 	assert_int_equal(local_loop_parse(SV(""), &a, &l), 0);
 	assert_false(local_loop_has(&l, SV("anna@b")));
 	arena_free(&a);
