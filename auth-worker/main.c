@@ -1,12 +1,13 @@
 /* auth-worker/main.c - process entry; the work is worker.c and worker_accounts.c */
 #include "auth-worker/worker.h"
 #include "lib/sys/jail.h"
+#include "lib/sys/name_service.h"
 
 static int pre_jail(struct server *s, struct err *e)
 {
 	(void)e;
 	if (server_is_system(s))
-		worker_load_name_service();
+		name_service_load();
 	else /* its users stand in a file that auth reads: only hashes are verified here */
 		server_give_up(s, JAIL_READ_FILES | JAIL_UNIX);
 	return 0;

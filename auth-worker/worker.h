@@ -19,8 +19,6 @@ struct worker_account {
 	struct u32_list groups; /* besides gid */
 };
 
-/* Load whatever the name service is made of: behind the jail nothing new is executable. */
-void worker_load_name_service(void);
 /* NAME, or where that is empty UID. 1 *out in A; 0 there is no such account; -1 the name service cannot
  * tell (E). */
 MUST_USE int worker_find(

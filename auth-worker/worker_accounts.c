@@ -8,17 +8,6 @@
 #define NAME_MAX_OCTETS 255
 #define ENTRY_MAX       (64u << 10)
 #define GROUPS_MAX      4096
-#define NOBODYS_NAME    "no-such-account-of-merpati"
-
-void worker_load_name_service(void)
-{
-	gid_t groups[8];
-	int n = (int)ARRAY_LEN(groups);
-
-	/* a name that no source knows: all of them are asked */
-	(void)getpwnam(NOBODYS_NAME);
-	(void)getgrouplist(NOBODYS_NAME, (gid_t)-1, groups, &n);
-}
 
 /* What cannot be anybody's name does not go to sources far away. */
 static bool may_be_a_name(struct sv name)

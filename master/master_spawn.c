@@ -31,7 +31,8 @@ int spawn_take_lock(const struct msvc *svc, bool *busy, struct err *e)
 	*busy = false;
 	if (snprintf(path, sizeof path, "pid/%s.lock", svc->cf->name) >= (int)sizeof path)
 		return err_set(e, ERR_CONFIG, "the service name %s is too long", svc->cf->name);
-	int fd = sys_open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
+	/* the child inherits it: a descriptor to hold, not to write by */
+	int fd = sys_open(path, O_RDONLY | O_CREAT | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return err_sys(e, errno, "open %s", path);
 	if (flock(fd, LOCK_EX | LOCK_NB) == 0)

@@ -58,7 +58,12 @@ int master_choose_account(struct master *m, const struct generation *g, struct e
 	if (g->core.instance_owner[0] != '\0')
 		return become_owner(m, g, e);
 	m->system = geteuid() == 0;
-	return m->system ? rights_own(g->core.mail_owner, &m->own, e) : 0;
+	if (!m->system)
+		return 0;
+	/* root's groups of whoever typed the command are nobody's here */
+	if (setgroups(0, NULL) < 0)
+		return err_sys(e, errno, "leave all groups");
+	return rights_own(g->core.mail_owner, &m->own, e);
 }
 
 /* --- as mail_owner, for a moment: what is his is made by him, and nothing is followed as root ------ */

@@ -2,6 +2,7 @@
 #include "lib/fiber/fiber.h"
 #include "lib/server/server.h"
 #include "lib/sys/log.h"
+#include "lib/sys/name_service.h"
 #include "lib/sys/rand.h"
 #include "pickup/pickup.h"
 
@@ -30,6 +31,7 @@ int pickup_pre_jail(struct server *s, struct err *e)
 			"authorized_submit_users", p->sendmail.authorized_submit_users, 0, &p->env, e);
 		if (!p->submit_users)
 			return -1;
+		name_service_load(); /* for the names of those who submit */
 	}
 	htab_init(&p->uids, (struct hash_seed){ rand_u64(), rand_u64() });
 	pickup_odd_init(&p->odd, (struct hash_seed){ rand_u64(), rand_u64() });

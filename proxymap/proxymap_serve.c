@@ -4,6 +4,7 @@
 #include "lib/ipc/msg.h"
 #include "lib/map/map.h"
 #include "lib/sys/log.h"
+#include "lib/sys/name_service.h"
 #include "lib/sys/rand.h"
 #include "proxymap/proxymap.h"
 
@@ -27,6 +28,7 @@ int proxymap_pre_jail(struct server *s, struct err *e)
 		htab_init(&p->allowed[i], seed);
 	htab_init(&p->open, seed);
 	server_set_state(s, p);
+	name_service_load(); /* for tables of type unix */
 	return proxymap_allow_load(p, server_config(s), e);
 }
 

@@ -11,6 +11,7 @@
 #include "lib/queue/queue_list.h"
 #include "lib/server/server.h"
 #include "lib/sys/log.h"
+#include "lib/sys/name_service.h"
 
 enum { WRITE_MS = 100 * 1000, NAME_BUF = 16384 };
 
@@ -42,6 +43,7 @@ int showq_pre_jail(struct server *s, struct err *e)
 		q->users = matchlist_open("authorized_mailq_users", list, 0, &q->env, e);
 		if (!q->users)
 			return -1;
+		name_service_load(); /* for the names of those who look */
 	}
 	return queue_open(&q->queue, q->core.queue_directory, e);
 }

@@ -40,7 +40,7 @@ struct smtpd_process {
 	struct matchlist *limit_exceptions; /* smtpd_client_event_limit_exceptions */
 	enum smtp_bare_newline bare_newline;
 	unsigned notify_classes;         /* those that a session can be of */
-	int queue_dir;                   /* for free space: fstatvfs() works inside the jail */
+	int queue_file;                  /* for free space: fstatvfs() works inside the jail */
 	struct ipc_pool *cleanup, *rewrite, *dns, *anvil, *auth;
 	struct clnt_rewrite *rewriter;
 };

@@ -20,7 +20,7 @@ static unsigned args_flags(const struct smtpd_session *s)
 static bool room_for(struct smtpd_session *s, uint64_t size)
 {
 	struct statvfs fs;
-	if (fstatvfs(s->proc->queue_dir, &fs) < 0)
+	if (fstatvfs(s->proc->queue_file, &fs) < 0)
 		return true; /* cleanup will tell */
 	uint64_t space = (uint64_t)fs.f_bavail * fs.f_frsize;
 	long limit = s->proc->core.message_size_limit;

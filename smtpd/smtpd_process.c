@@ -65,9 +65,10 @@ int smtpd_pre_jail(struct server *s, struct err *e)
 		.jailed = true };
 	if (open_lists(p, e) < 0)
 		return -1;
-	p->queue_dir = sys_open(p->core.queue_directory, O_DIRECTORY | O_PATH, 0);
-	if (p->queue_dir < 0)
-		return err_sys(e, errno, "%s", p->core.queue_directory);
+	/* no directory: one that is open leads out of every jail */
+	p->queue_file = sys_open("pid/master.pid", O_PATH | O_NOFOLLOW, 0);
+	if (p->queue_file < 0)
+		return err_sys(e, errno, "%s/pid/master.pid", p->core.queue_directory);
 	return 0;
 }
 

@@ -58,14 +58,13 @@ static int lookup_unix(struct map *m, struct sv key, struct buf *value, struct e
 	do {
 		size *= 4;
 		room = mem_realloc(room, size);
+		errno = EIO; /* of a source that fails without a word */
 		rc = strcmp(m->name, "passwd.byname") == 0
 			     ? try_passwd(name, room, size, value, &found)
 			     : try_group(name, room, size, value, &found);
 	} while (rc == ERANGE && size < ANSWER_MAX);
 	free(room);
-	/* some sources say "no such name" by one of these */
-	if (rc == ENOENT || rc == ESRCH || rc == EBADF || rc == EPERM)
-		rc = 0;
+	/* "no such name" is 0; whatever a source says by an error, ENOENT of a missing file among it, is trouble */
 	if (rc != 0)
 		return err_sys(e, rc, "look up %s", name);
 	return found ? 1 : 0;

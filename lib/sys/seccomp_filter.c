@@ -21,8 +21,8 @@
 static const char *const basic_calls[] = {
 	/* octets on open descriptors */
 	"read", "write", "readv", "writev", "pread64", "pwrite64", "preadv", "pwritev", "preadv2",
-	"pwritev2", "lseek", "close", "fstat", "newfstatat", "fcntl", "dup", "dup2", "dup3",
-	"fsync", "fdatasync", "sync_file_range", "ftruncate", "fallocate", "flock", "fadvise64",
+	"pwritev2", "lseek", "close", "fstat", "fstatfs", "newfstatat", "fcntl", "dup", "dup2", "dup3",
+	"fsync", "fdatasync", "sync_file_range", "flock", "fadvise64",
 	"splice", "sendfile",
 	/* sockets that are open */
 	"sendto", "recvfrom", "sendmsg", "recvmsg", "recvmmsg", "shutdown", "getsockopt", "setsockopt",
@@ -53,10 +53,10 @@ static const char *const unix_calls[] = {
 };
 static const char *const read_calls[] = {
 	"stat", "lstat", "statx", "access", "faccessat", "faccessat2", "readlink", "readlinkat",
-	"getdents64", "statfs", "fstatfs", "getcwd", "chdir", "fchdir",
+	"getdents64", "statfs", "getcwd", "chdir", "fchdir",
 };
 static const char *const write_calls[] = {
-	"open", "openat", "rename", "renameat", "renameat2", "link", "linkat", "unlink",
+	"open", "openat", "ftruncate", "fallocate", "rename", "renameat", "renameat2", "link", "linkat", "unlink",
 	"unlinkat", "mkdir", "mkdirat", "rmdir", "truncate", "chmod", "fchmod", "fchmodat",
 	"utimensat", "utimes", "utime", "symlink", "symlinkat", "umask", "fchown",
 	"copy_file_range", "ioctl",

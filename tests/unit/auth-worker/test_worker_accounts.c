@@ -5,12 +5,13 @@
 #include <pwd.h>
 #include <unistd.h>
 
+#include "lib/sys/name_service.h"
 #include "tests/support/t.h"
 
 static void finds_accounts(UNUSED void **state)
 {
 	static const char *const names[] = { "root", "nobody", "daemon" };
-	worker_load_name_service();
+	name_service_load();
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		struct worker_account who;
 		struct err e = ERR_INIT;

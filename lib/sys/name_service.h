@@ -1,0 +1,15 @@
+/*
+ * lib/sys/name_service.h - the name service (nsswitch.conf) made usable behind the jail.
+ *
+ * Layer:    sys.
+ * Security: its modules are loaded at the first question to them; behind the jail nothing new is executable, and
+ *           a module that cannot be loaded would be left out in silence: accounts that only it knows would not
+ *           exist.
+ */
+#ifndef SYS_NAME_SERVICE_H
+#define SYS_NAME_SERVICE_H
+
+/* Load the modules for accounts and groups. In pre_jail. */
+void name_service_load(void);
+
+#endif
