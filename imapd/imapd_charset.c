@@ -8,6 +8,22 @@
 #define NAME_MAX_OCTETS 40
 #define PIECE           4096
 
+void imapd_charset_load(void)
+{
+	static const char *const names[] = { "ISO-8859-1", "ISO-8859-2", "ISO-8859-3", "ISO-8859-4", "ISO-8859-5",
+		"ISO-8859-6", "ISO-8859-7", "ISO-8859-8", "ISO-8859-9", "ISO-8859-10", "ISO-8859-11", "ISO-8859-13",
+		"ISO-8859-14", "ISO-8859-15", "ISO-8859-16", "KOI8-R", "KOI8-U", "WINDOWS-1250", "WINDOWS-1251",
+		"WINDOWS-1252", "WINDOWS-1253", "WINDOWS-1254", "WINDOWS-1255", "WINDOWS-1256", "WINDOWS-1257",
+		"WINDOWS-1258", "TIS-620", "GBK", "GB18030", "BIG5", "EUC-TW", "SHIFT_JIS", "EUC-JP", "ISO-2022-JP",
+		"EUC-KR", "ISO-2022-KR", "UTF-7", "MACINTOSH", "IBM850" };
+	/* open for good: a converter that nobody uses would be unloaded */
+	static iconv_t held[ARRAY_LEN(names)];
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (!held[i])
+			held[i] = iconv_open("UTF-8", names[i]);
+}
+
 /* What iconv makes of one piece after the other; undecodable octets become U+FFFD. */
 static int convert(iconv_t cd, struct sv text, struct buf *out)
 {

@@ -10,6 +10,12 @@
 
 #include "lib/mail/rfc2047.h"
 
+/*
+ * Load the converters for charsets that mail is written in, for as long as the process lives: behind the jail
+ * iconv can load no more. In pre_jail.
+ */
+void imapd_charset_load(void);
+
 /* For rfc2047_decode() and charset_to_utf8(). */
 extern const struct charset_hook imapd_charset_hook;
 

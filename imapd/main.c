@@ -1,5 +1,6 @@
 /* imapd/main.c - process entry; a session is imapd_session.c */
 #include "imapd/imapd.h"
+#include "imapd/imapd_charset.h"
 #include "lib/config/params.h"
 #include "lib/reader/reader.h"
 
@@ -37,6 +38,12 @@ static int post_jail(struct server *s, struct err *e)
 	return reader_start(s, &def, e);
 }
 
+static int pre_jail(UNUSED struct server *s, UNUSED struct err *e)
+{
+	imapd_charset_load();
+	return 0;
+}
+
 static int room(struct server *s, unsigned *out, struct err *e)
 {
 	struct params_imapd p;
@@ -51,6 +58,7 @@ static const struct server_def imapd = {
 	.name = "imapd",
 	.handed = "imap",
 	.room = room,
+	.pre_jail = pre_jail,
 	.jail = READER_JAIL,
 	.paths = reader_paths,
 	.singleton = true, /* master ends it; it is kept ready for the next session */
