@@ -1,6 +1,6 @@
 """Every process of a system instance has exactly the rights that ARCHITECTURE section 2 gives it (ATTACKS S01, S03):
 accounts, groups, capabilities, no_new_privs, system call filter, root directory, and open descriptors, as /proc says."""
-import grp, os, pwd, re, socket, stat, subprocess, sys, unittest
+import contextlib, grp, os, pwd, re, socket, sys, time, unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 from fake_master import sanitized  # noqa: E402
@@ -125,6 +125,29 @@ class Rights(unittest.TestCase):
                 pass
         return out
 
+    def run(self, result=None):
+        """A process that has just been started is on its way to its rights: a wrong one stays wrong."""
+        method = getattr(self, self._testMethodName)
+        end = time.monotonic() + 10
+
+        def patient():
+            while True:
+                try:
+                    return method()
+                except (AssertionError, FileNotFoundError):
+                    if time.monotonic() > end:
+                        raise
+                    time.sleep(0.2)
+        setattr(self, self._testMethodName, patient)
+        return super().run(result)
+
+    @contextlib.contextmanager
+    def about(self, p):
+        try:
+            yield
+        except AssertionError as e:
+            raise AssertionError(f"{p.name}[{p.pid}]: {e}") from None
+
     def expected(self, p):
         if p.name in ("pop3d", "imapd"):
             return NOBODYS if p.uids[0] == "0" else READER
@@ -135,7 +158,7 @@ class Rights(unittest.TestCase):
     def test_every_process(self):
         seen = set()
         for p in self.processes():
-            with self.subTest(program=p.name, pid=p.pid):
+            with self.about(p):
                 account, root, differs = self.expected(p)
                 want = {**CAGED, **differs}
                 seen.add((p.name, account))
@@ -178,7 +201,7 @@ class Rights(unittest.TestCase):
             if self.expected(p)[1] != EMPTY:
                 continue
             for fd, link in p.fds().items():
-                with self.subTest(program=p.name, fd=fd, link=link):
+                with self.about(p):
                     with open(f"/proc/{p.pid}/fdinfo/{fd}") as f:
                         flags = int(re.search(r"^flags:\s*(\d+)", f.read(), re.M)[1], 8)
                     if link.startswith("/var/spool"):
