@@ -33,7 +33,8 @@ struct local {
 	struct ipc_pool *postmen; /* auth again: hand-overs may wait for a process, look-ups do not */
 	struct store *store;
 	bool delivered_to_file, delivered_to_forward, delivered_to_command; /* prepend_delivered_header */
-	unsigned commands_from; /* enum local_source: allow_mail_to_commands */
+	unsigned commands_from, files_from; /* enum local_source: allow_mail_to_commands, _files */
+	unsigned locks;                     /* enum mbox_lock: mailbox_delivery_lock */
 };
 
 /* Where a text that names destinations stands. */
@@ -146,6 +147,23 @@ void local_fan_out(
 void local_command(const struct local_rcpt *r, const struct local_member *m, struct sv sender, int64_t until,
 	struct deliver_outcome *out);
 
+/* --- local_file.c -------------------------------------------------------------------------------- */
+/* Append to a file, or deliver into a Maildir if its name ends in '/'. IN_PARTS: one part of several. */
+void local_file(const struct local_rcpt *r, const struct local_member *m, struct sv sender, bool in_parts,
+	struct deliver_outcome *out);
+/* Have a postman with these rights deliver into the mailbox MAIL. 0, or -1 with E: it may have been done. */
+MUST_USE int local_ask_mailbox(const struct local_rcpt *r, struct sv sender, const struct local_rights *rights,
+	struct sv mail, bool in_parts, struct deliver_outcome *out, struct err *e);
+/* What stands in front of the mail in files and for commands: From_ line, fields. 0, -1. */
+int local_head(const struct local_rcpt *r, struct sv sender, bool delivered_to, struct buf *out);
+/* The recipient as it was first given. */
+struct sv local_original(const struct local_rcpt *r);
+
+/* --- local_input.c: a file without a name that holds HEAD and the mail. 0 with *FD at its start, -1 with E. */
+MUST_USE int local_input(const struct local_rcpt *r, struct sv head, int *fd, struct err *e);
+
+#define LOCAL_PARTIAL "partial" /* directory below the queue directory */
+
 /* --- local_parts.c: what has been done of an expansion ------------------------------------------ */
 struct local_parts;
 uint64_t local_part_key(const char *kind, struct sv text);
@@ -155,6 +173,10 @@ bool local_parts_find(const struct local_parts *p, uint64_t key, struct deliver_
 void local_parts_add(struct local_parts *p, uint64_t key, const struct deliver_outcome *o);
 /* NULL allowed. KEEP: for another try. */
 void local_parts_close(struct local_parts *p, bool keep);
+/* A mark that R may have been delivered, for a recipient that has no parts. */
+bool local_parts_marked(const struct local_rcpt *r);
+void local_parts_mark(const struct local_rcpt *r);
+void local_parts_unmark(const struct local_rcpt *r);
 /* Remove what no mail can have left any more. */
 void local_parts_clean(int64_t lifetime_s);
 
@@ -174,7 +196,7 @@ MUST_USE int local_inject(const struct local_rcpt *r, const struct local_expansi
 /* Write to the user's mailbox, or what mailbox_transport and mailbox_command have instead. SENDER and UNTIL:
  * as local_command(). */
 void local_mailbox(struct local_rcpt *r, const struct clnt_auth_identity *who, struct sv sender,
-	int64_t until, bool maybe_before, struct deliver_outcome *out);
+	int64_t until, bool in_parts, struct deliver_outcome *out);
 
 /* Who is it? 1, 0, -1 with E. */
 MUST_USE int local_who(const struct local_rcpt *r, struct clnt_auth_identity *out, struct err *e);

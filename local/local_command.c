@@ -6,9 +6,9 @@
 #include "lib/config/expand.h"
 #include "lib/fiber/fiber.h"
 #include "lib/mail/command.h"
-#include "lib/mail/mbox_text.h"
 #include "lib/sys/clock.h"
 #include "lib/sys/log.h"
+#include "lib/sys/sys.h"
 #include "local/local.h"
 
 #define HEAD_MAX     (16 * 1024)
@@ -58,7 +58,6 @@ static int environment(const struct local_rcpt *r, const struct local_member *m,
         struct env *env, struct err *e)
 {
 	const struct deliver_request *rq = r->rq;
-	const struct deliver_rcpt *rcpt = &rq->rcpts[r->i];
 	const struct clnt_auth_identity *user = m->rights.user;
 	const char *allowed = r->local->params.command_expansion_filter;
 	const struct {
@@ -72,7 +71,7 @@ static int environment(const struct local_rcpt *r, const struct local_member *m,
 		{ "EXTENSION", r->ext, false },
 		{ "DOMAIN", r->domain, false },
 		{ "RECIPIENT", r->address, true },
-		{ "ORIGINAL_RECIPIENT", sv_empty(rcpt->original) ? rcpt->recipient : rcpt->original, true },
+		{ "ORIGINAL_RECIPIENT", local_original(r), true },
 		{ "SENDER", sender, true },
 		{ "CLIENT_ADDRESS", rq->client_addr, false },
 		{ "CLIENT_HELO", rq->helo_name, false },
@@ -106,16 +105,6 @@ static int directory(const struct local_rcpt *r, const struct local_member *m, s
 	        r->local->params.execution_directory_expansion_filter, out, e);
 }
 
-static int head(const struct local_rcpt *r, struct sv sender, struct buf *out)
-{
-	const struct deliver_rcpt *rcpt = &r->rq->rcpts[r->i];
-	int64_t now = clock_wall_s();
-	struct sv original = sv_empty(rcpt->original) ? rcpt->recipient : rcpt->original;
-	if (mbox_from_line(out, sender, now, clock_tz_min(now)) < 0)
-		return -1;
-	return deliver_head(out, sender, original, r->local->delivered_to_command ? r->address : SV_NONE);
-}
-
 static int run(const struct local_rcpt *r, const struct local_member *m, struct sv sender, int64_t limit,
         struct msg_postman_ended *out, struct err *e)
 {
@@ -125,11 +114,14 @@ static int run(const struct local_rcpt *r, const struct local_member *m, struct 
 	buf_init(&text, HEAD_MAX);
 	buf_init(&dir, 4096);
 	struct ipc_conn *c = NULL;
+	int input = -1;
 	int rc = environment(r, m, sender, &env, e);
 	if (rc == 0)
 		rc = directory(r, m, &dir, e);
-	if (rc == 0 && head(r, sender, &text) < 0)
+	if (rc == 0 && local_head(r, sender, r->local->delivered_to_command, &text) < 0)
 		rc = err_set(e, ERR_BUG, "header lines of the delivery are too long");
+	if (rc == 0)
+		rc = local_input(r, buf_sv(&text), &input, e);
 	if (rc == 0) {
 		c = clnt_postman_open(r->local->postmen, &m->rights.whose, rq->queue_id,
 		        fiber_deadline(ASSIGN_MS), e);
@@ -138,9 +130,6 @@ static int run(const struct local_rcpt *r, const struct local_member *m, struct 
 	if (rc == 0) {
 		struct msg_postman_command ask = {
 			.queue_id = rq->queue_id,
-			.content_offset = rq->content_offset,
-			.content_size = rq->content_size,
-			.head = buf_sv(&text),
 			.command = m->text,
 			.shell = sv_z(r->local->params.local_command_shell),
 			.dir = buf_sv(&dir),
@@ -148,9 +137,10 @@ static int run(const struct local_rcpt *r, const struct local_member *m, struct 
 			.limit_ms = limit,
 		};
 		rc = clnt_postman_command(
-		        c, &ask, rq->fd, rq->arena, out, fiber_deadline(limit + ANSWER_MS), e);
+		        c, &ask, input, rq->arena, out, fiber_deadline(limit + ANSWER_MS), e);
 	}
 	ipc_conn_free(c);
+	sys_close(input);
 	buf_free(&text);
 	buf_free(&dir);
 	return rc;

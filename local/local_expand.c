@@ -130,12 +130,12 @@ static int add_all(struct expander *x, const struct local_text *t, const struct 
 		const struct alias_item *it = &l->items[i];
 		switch (it->kind) {
 		case ALIAS_ADDRESS: rc = add_address(x, t, it); break;
-		case ALIAS_COMMAND: rc = add_member(x, t, it); break;
-		case ALIAS_FILE:
+		case ALIAS_COMMAND:
+		case ALIAS_FILE: rc = add_member(x, t, it); break;
 		case ALIAS_INCLUDE:
 			rc = err_set(x->e, ERR_CONFIG,
-			        "%s, line %u: delivery to %s is not part of this version", t->name,
-			        it->line, it->kind == ALIAS_FILE ? "a file" : "an :include: file");
+			        "%s, line %u: delivery to an :include: file is not part of this version", t->name,
+			        it->line);
 			break;
 		}
 	}

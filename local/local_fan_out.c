@@ -97,10 +97,14 @@ static void run_parts(struct fan *f)
 	}
 	for (size_t i = 0; i < x->nmembers; i++) {
 		const struct local_member *m = &x->members[i];
-		key = local_part_key("command", m->text);
+		bool command = m->kind == ALIAS_COMMAND;
+		key = local_part_key(command ? "command" : "file", m->text);
 		if (finished_before(f, key))
 			continue;
-		local_command(f->r, m, x->sender, f->until, &o);
+		if (command)
+			local_command(f->r, m, x->sender, f->until, &o);
+		else
+			local_file(f->r, m, x->sender, f->parts != NULL, &o);
 		finish(f, key, &o);
 	}
 	key = addresses_key(x);

@@ -5,37 +5,11 @@
 #include "lib/sys/log.h"
 #include "local/local.h"
 
-/* mailbox_size_limit bounds each file of a Maildir. */
-static int size_limit(void *ctx, const struct deliver_request *rq, size_t rcpt,
-        struct deliver_decision *out, struct err *e)
-{
-	const struct local *l = ctx;
-	(void)rcpt;
-	(void)e;
-	if (l->core.mailbox_size_limit > 0 &&
-	        rq->content_size > (uint64_t)l->core.mailbox_size_limit) {
-		out->verdict = DELIVER_REJECT;
-		out->dsn = DSN(5, 2, 3);
-		out->text = SV("message is larger than mailbox_size_limit");
-	}
-	return 0;
-}
-
-static void to_maildir(struct local_rcpt *r, const struct clnt_auth_identity *who, bool maybe_before,
-        struct deliver_outcome *out)
+/* The mailbox of a user with this process's uid. */
+static void to_own_maildir(struct local_rcpt *r, const struct clnt_auth_identity *who, struct sv sender,
+        bool in_parts, struct deliver_outcome *out)
 {
 	struct local *l = r->local;
-	if (who->uid != getuid()) {
-		/* no process of that user can be asked for: the admin must know */
-		log_warn("%.*s: <%.*s>: this process has uid %u, the mailbox belongs to uid %u",
-		        SV_ARG(r->rq->queue_id), SV_ARG(r->address), (unsigned)getuid(),
-		        (unsigned)who->uid);
-		*out = (struct deliver_outcome){ .status = DELIVER_DEFERRED,
-			.dsn = DSN(4, 3, 5),
-			.text = "the mailbox belongs to another system user" };
-		return;
-	}
-	const struct deliver_decider deciders[] = { { "mailbox_size_limit", size_limit, l } };
 	struct deliver_mailbox m = {
 		.store = l->store,
 		.account = { .owner = who->name,
@@ -44,17 +18,43 @@ static void to_maildir(struct local_rcpt *r, const struct clnt_auth_identity *wh
 		        .uid = who->uid,
 		        .create = true },
 		.delivered_to = l->delivered_to_file ? r->address : SV_NONE,
-		.deciders = deciders,
-		.ndeciders = ARRAY_LEN(deciders),
-		.maybe_before = maybe_before,
+		.size_limit = l->core.mailbox_size_limit,
+		.maybe_before = in_parts,
 	};
-	struct sv redirect;
-	if (deliver_mailbox(r->rq, r->i, &m, out, &redirect) == 0)
-		*out = (struct deliver_outcome){
-			.status = DELIVER_DEFERRED,
-			.dsn = DSN(4, 3, 0),
-			.text = "a filter wants to redirect the mail, which nothing here asks for"
-		};
+	struct sv elsewhere, before = r->rq->sender;
+	r->rq->sender = sender; /* of a list: its owner */
+	if (deliver_mailbox(r->rq, r->i, &m, out, &elsewhere) == 0)
+		log_bug("nobody is there to redirect mail");
+	r->rq->sender = before;
+}
+
+/* ... of another uid: that user's postman writes it. */
+static void to_maildir(struct local_rcpt *r, const struct clnt_auth_identity *who, struct sv sender,
+        bool in_parts, struct deliver_outcome *out)
+{
+	const struct local_rights rights = { { .kind = "user", .name = who->name, .fd = -1 }, who };
+	struct err e = ERR_INIT;
+	if (who->uid == getuid()) {
+		to_own_maildir(r, who, sender, in_parts, out);
+		return;
+	}
+	if (local_ask_mailbox(r, sender, &rights, who->mail, in_parts, out, &e) == 0)
+		return;
+	log_warn("%.*s: mailbox of %.*s: %s", SV_ARG(r->rq->queue_id), SV_ARG(who->name), e.text);
+	*out = (struct deliver_outcome){ .status = DELIVER_DEFERRED, .dsn = DSN(4, 3, 0) };
+	(void)snprintf(out->text, sizeof(out->text), "mailbox: %s", e.text);
+}
+
+/* home_mailbox without a '/' at its end. */
+static void to_mbox(struct local_rcpt *r, const struct clnt_auth_identity *who, struct sv sender,
+        struct deliver_outcome *out)
+{
+	const struct local_member m = { .kind = ALIAS_FILE,
+		.text = sv_from(who->mail, sizeof("mbox:") - 1),
+		.source = LOCAL_FROM_CONFIG,
+		.rights = { { .kind = "user", .name = who->name, .fd = -1 }, who },
+		.where = "home_mailbox" };
+	local_file(r, &m, sender, false, out);
 }
 
 static void unavailable(const char *what, const struct err *e, struct deliver_outcome *out)
@@ -65,7 +65,7 @@ static void unavailable(const char *what, const struct err *e, struct deliver_ou
 
 /* Postfix's order: mailbox_transport_maps, mailbox_transport, mailbox_command_maps, mailbox_command, mailbox. */
 void local_mailbox(struct local_rcpt *r, const struct clnt_auth_identity *who, struct sv sender,
-        int64_t until, bool maybe_before, struct deliver_outcome *out)
+        int64_t until, bool in_parts, struct deliver_outcome *out)
 {
 	const struct params_local *p = &r->local->params;
 	struct buf value;
@@ -90,7 +90,9 @@ void local_mailbox(struct local_rcpt *r, const struct clnt_auth_identity *who, s
 		local_command(r, &command, sender, until, out);
 	else if (rc < 0)
 		unavailable("mailbox_command_maps", &e, out);
+	else if (sv_starts(who->mail, SV("mbox:")))
+		to_mbox(r, who, sender, out);
 	else
-		to_maildir(r, who, maybe_before, out);
+		to_maildir(r, who, sender, in_parts, out);
 	buf_free(&value);
 }

@@ -17,7 +17,7 @@
 #include "lib/sys/sys.h"
 #include "local/local.h"
 
-#define DIR_NAME  "partial"
+#define PATH_SIZE (sizeof(LOCAL_PARTIAL) + QUEUE_ID_MAX + 20)
 #define KEEP_S    86400 /* beyond the longest life of a mail */
 
 struct local_part {
@@ -29,7 +29,7 @@ struct local_part {
 struct local_parts {
 	const struct local_rcpt *r;
 	int fd;
-	char path[sizeof(DIR_NAME) + QUEUE_ID_MAX + 20];
+	char path[PATH_SIZE];
 	struct local_part *v;
 	size_t n, cap;
 	int rc;
@@ -76,17 +76,19 @@ static void open_run(void *rec)
 		p->rc = done_log_read(p->fd, take_record, p, &p->err) < 0 ? -1 : 0;
 }
 
+static void path_of(const struct local_rcpt *r, char out[PATH_SIZE])
+{
+	struct sv id = r->rq->queue_id;
+	if (!queue_id_valid(id)) /* from qmgr, and yet it becomes a path */
+		log_bug("\"%.*s\" is no queue id", SV_ARG(id));
+	(void)snprintf(out, PATH_SIZE, LOCAL_PARTIAL "/%.*s.%" PRIx64, SV_ARG(id), r->rq->rcpts[r->i].offset);
+}
+
 struct local_parts *local_parts_open(const struct local_rcpt *r, struct err *e)
 {
 	struct local_parts *p = mem_alloc(sizeof(*p));
 	*p = (struct local_parts){ .r = r, .fd = -1 };
-	if (!queue_id_valid(r->rq->queue_id)) {
-		err_set(e, ERR_BUG, "\"%.*s\" is no queue id", SV_ARG(r->rq->queue_id));
-		free(p);
-		return NULL;
-	}
-	(void)snprintf(p->path, sizeof(p->path), DIR_NAME "/%.*s.%" PRIx64, SV_ARG(r->rq->queue_id),
-	        r->rq->rcpts[r->i].offset);
+	path_of(r, p->path);
 	fiber_offload(FIBER_POOL_DURABLE, open_run, p);
 	if (p->rc == 0)
 		return p;
@@ -166,6 +168,32 @@ void local_parts_close(struct local_parts *p, bool keep)
 	free(p);
 }
 
+/* --- marks ------------------------------------------------------------------------------------- */
+
+bool local_parts_marked(const struct local_rcpt *r)
+{
+	char path[PATH_SIZE];
+	struct stat st;
+	path_of(r, path);
+	/* what cannot be known is taken for marked: that costs a look into a directory */
+	return sys_fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
+}
+
+void local_parts_mark(const struct local_rcpt *r)
+{
+	struct err e = ERR_INIT;
+	struct local_parts *p = local_parts_open(r, &e);
+	if (!p)
+		log_warn("%.*s: %s: the mail may come twice", SV_ARG(r->rq->queue_id), e.text);
+	local_parts_close(p, true);
+}
+
+void local_parts_unmark(const struct local_rcpt *r)
+{
+	struct err e = ERR_INIT;
+	local_parts_close(local_parts_open(r, &e), false);
+}
+
 struct clean_job {
 	int64_t before; /* seconds */
 };
@@ -174,9 +202,9 @@ static void clean_run(void *rec)
 {
 	const struct clean_job *j = rec;
 	struct stat st;
-	if (sys_mkdir(DIR_NAME, 0700) < 0 && errno != EEXIST)
-		log_warn("make " DIR_NAME ": %s", strerror(errno));
-	DIR *d = opendir(DIR_NAME);
+	if (sys_mkdir(LOCAL_PARTIAL, 0700) < 0 && errno != EEXIST)
+		log_warn("make " LOCAL_PARTIAL ": %s", strerror(errno));
+	DIR *d = opendir(LOCAL_PARTIAL);
 	if (!d)
 		return; /* whoever needs it will tell */
 	for (struct dirent *en; (en = readdir(d));)

@@ -1,6 +1,7 @@
 /* local: mail for users of this instance: aliases, .forward, mailboxes. See README. */
 #include "lib/fiber/fiber.h"
 #include "lib/server/server.h"
+#include "lib/store/mbox_append.h"
 #include "lib/sys/jail.h"
 #include "local/local.h"
 
@@ -17,12 +18,38 @@ static bool listed(const char *list, const char *word)
 	return false;
 }
 
-/* allow_mail_to_commands as enum local_source. */
+/* allow_mail_to_commands and its like as enum local_source. */
 static unsigned sources(const char *list)
 {
 	return (listed(list, "alias") ? LOCAL_FROM_ALIAS : 0u) |
 	       (listed(list, "forward") ? LOCAL_FROM_FORWARD : 0u) |
 	       (listed(list, "include") ? LOCAL_FROM_INCLUDE : 0u);
+}
+
+/* mailbox_delivery_lock as enum mbox_lock. 0, or -1: a word of it means nothing. */
+static int locks(const char *list, unsigned *out, struct err *e)
+{
+	static const struct {
+		const char *word;
+		unsigned lock;
+	} words[] = { { "fcntl", MBOX_LOCK_FCNTL }, { "lockf", MBOX_LOCK_FCNTL }, { "flock", MBOX_LOCK_FLOCK },
+		{ "dotlock", MBOX_LOCK_DOT } };
+	struct sv rest = sv_z(list);
+	*out = 0;
+	while (!sv_empty(rest)) {
+		struct sv item = sv_take_until(&rest, ',');
+		struct sv w;
+		while (!sv_empty(w = sv_take_word(&item))) {
+			size_t i = 0;
+			while (i < ARRAY_LEN(words) && !sv_ieqz(w, words[i].word))
+				i++;
+			if (i == ARRAY_LEN(words))
+				return err_set(e, ERR_CONFIG, "mailbox_delivery_lock: unknown word \"%.*s\"",
+				        SV_ARG(w));
+			*out |= words[i].lock;
+		}
+	}
+	return 0;
 }
 
 static int pre_jail(struct server *s, struct err *e)
@@ -36,6 +63,9 @@ static int pre_jail(struct server *s, struct err *e)
 	l->delivered_to_file = listed(l->params.prepend_delivered_header, "file");
 	l->delivered_to_forward = listed(l->params.prepend_delivered_header, "forward");
 	l->delivered_to_command = listed(l->params.prepend_delivered_header, "command");
+	l->files_from = sources(l->params.allow_mail_to_files) | LOCAL_FROM_CONFIG;
+	if (locks(l->params.mailbox_delivery_lock, &l->locks, e) < 0)
+		return -1;
 	l->commands_from = sources(l->params.allow_mail_to_commands) | LOCAL_FROM_CONFIG;
 	l->aliases = maps_open("alias_maps", l->core.alias_maps, &l->env, 0, e);
 	l->command_maps = maps_open("mailbox_command_maps", l->params.mailbox_command_maps, &l->env, 0, e);

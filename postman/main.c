@@ -1,5 +1,6 @@
 /* postman/main.c - process entry; a session is postman_session.c */
 #include "lib/config/params.h"
+#include "lib/fiber/fiber.h"
 #include "lib/server/server_handed.h"
 #include "lib/store/store.h"
 #include "lib/sys/jail.h"
@@ -15,6 +16,8 @@ static int post_jail(struct server *s, struct err *e)
 	if (params_core_load(server_config(s), &core, e) < 0 ||
 	        params_store_load(server_config(s), &store, e) < 0)
 		return -1;
+	/* threads here wait for disks and locks, not for a processor */
+	fiber_pool_size(FIBER_POOL_DURABLE, 16);
 	pm->store = store_new(&(struct store_options){
 	        .host = core.myhostname, .index_dir = store.mail_index_dir });
 	const struct server_handed_def handed = { .serve = postman_serve, .ctx = pm };

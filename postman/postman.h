@@ -27,6 +27,8 @@ void postman_serve(void *postman, const struct clnt_auth_session *s);
 
 /* Each takes a request F and answers it. 0 or more; -1: the connection ends (E). */
 MUST_USE int postman_command(struct postman_session *s, struct ipc_frame *f, struct err *e);
+MUST_USE int postman_file(struct postman_session *s, struct ipc_frame *f, struct err *e);
+MUST_USE int postman_mailbox(struct postman_session *s, struct ipc_frame *f, struct err *e);
 
 /* --- postman_run.c: one command, from start to end --------------------------------------------- */
 #define POSTMAN_OUTPUT_KEPT (4 * 1024)
@@ -35,10 +37,8 @@ MUST_USE int postman_command(struct postman_session *s, struct ipc_frame *f, str
 struct postman_run {
 	char *const *argv, *const *envp;
 	const char *path, *dir;
-	struct sv head; /* in front of the content */
-	int fd;         /* the queue file */
-	int client;     /* who asked: the command ends when nobody is left to hear of it */
-	uint64_t offset, size;
+	int in;     /* its input: a file, so that a kill of this process does not look like the end of the mail */
+	int client; /* who asked: the command ends when nobody is left to hear of it */
 	int64_t limit_ms;
 	struct buf *output;   /* what it wrote first */
 	unsigned end, value;  /* enum command_end; status or signal */

@@ -91,7 +91,7 @@ static int prepare(struct postman_session *s, const struct msg_postman_command *
         struct postman_run *r, struct err *e)
 {
 	struct plan_job j = { .m = m, .a = s->arena };
-	if (r->fd < 0 || m->env.n > ENV_MAX || m->limit_ms <= 0)
+	if (r->in < 0 || m->env.n > ENV_MAX || m->limit_ms <= 0)
 		return err_set(e, ERR_BUG, "bad request for a command");
 	j.env = list_of(m->env, s->arena);
 	r->dir = sv_empty(m->dir) ? NULL : arena_strdup(s->arena, m->dir);
@@ -104,9 +104,6 @@ static int prepare(struct postman_session *s, const struct msg_postman_command *
 	r->argv = j.argv;
 	r->envp = j.env;
 	r->path = j.path;
-	r->head = m->head;
-	r->offset = m->content_offset;
-	r->size = m->content_size;
 	r->limit_ms = m->limit_ms;
 	return 0;
 }
@@ -133,7 +130,7 @@ int postman_command(struct postman_session *s, struct ipc_frame *f, struct err *
 	struct msg_postman_command m;
 	struct buf output;
 	struct err why = ERR_INIT;
-	struct postman_run r = { .fd = ipc_take_fd(f, 0), .client = ipc_conn_fd(s->conn),
+	struct postman_run r = { .in = ipc_take_fd(f, 0), .client = ipc_conn_fd(s->conn),
 		.output = &output, .end = COMMAND_NOT_RUN };
 	int rc = msg_postman_command_decode(f->body, s->arena, &m, e);
 	buf_init(&output, POSTMAN_OUTPUT_KEPT);
@@ -152,6 +149,6 @@ int postman_command(struct postman_session *s, struct ipc_frame *f, struct err *
 		        s->conn, &answer, f->request_id, NULL, 0, fiber_deadline(SEND_MS), e);
 	}
 	buf_free(&output);
-	sys_close(r.fd);
+	sys_close(r.in);
 	return rc;
 }

@@ -1,12 +1,11 @@
 /*
- * A command, from its start to its end. Four fibers work on it:
+ * A command, from its start to its end. Three fibers work on it:
  *
- *     feeder   queue file -> its input        ends: all written, or it does not read any more
- *     reader   its output -> a bounded buffer ends: its end, or POSTMAN_OUTPUT_MAX octets
+ *     reader   its output -> a bounded buffer, until its end, or POSTMAN_OUTPUT_MAX octets
  *     watcher  kills it when whoever asked is gone: it will be asked for again
  *     caller   waits for the process itself, at most for the limit
  *
- * The process's own end is what counts: something in the background may hold the pipes open for ever.
+ * The process's own end is what counts: something in the background may hold its output open for ever.
  */
 #include <errno.h>
 #include <signal.h>
@@ -18,7 +17,6 @@
 #include "lib/sys/spawn.h"
 #include "postman/postman.h"
 
-#define BLOCK    (64 * 1024)
 #define START_MS 30000 /* for fork and exec: a program on a dead file server */
 #define GRACE_MS 4000  /* when this process shall stop: below the 5 s that the skeleton gives */
 #define REAP_MS  10000 /* to die of SIGKILL */
@@ -26,10 +24,9 @@
 struct running {
 	struct postman_run *r;
 	struct sys_child child;
-	int in, out; /* our ends; -1 closed */
-	struct fiber *feeder, *reader, *watcher;
-	int read_errno; /* of the queue file: the command has not got all of the mail */
-	bool stopped;   /* this process shall end */
+	int out; /* our end; -1 closed */
+	struct fiber *reader, *watcher;
+	bool stopped; /* this process shall end */
 };
 
 static void shut(int *fd)
@@ -37,62 +34,6 @@ static void shut(int *fd)
 	if (*fd >= 0)
 		fiber_close(*fd);
 	*fd = -1;
-}
-
-/* --- its input ---------------------------------------------------------------------------------- */
-
-/* 1 written, 0 it does not want more, or the fiber was cancelled. */
-static int feed(struct running *run, struct sv octets)
-{
-	while (octets.len > 0) {
-		ssize_t n = sys_write(run->in, octets.p, octets.len);
-		if (n > 0)
-			octets = sv_from(octets, (size_t)n);
-		else if (errno != EAGAIN || fiber_wait_fd(run->in, FIBER_WRITE, FIBER_FOREVER) != 1)
-			return 0;
-	}
-	return 1;
-}
-
-struct block_job {
-	const struct postman_run *r;
-	uint64_t done;
-	char *p;
-	size_t size;
-	int rc, saved;
-};
-
-static void read_block(void *rec)
-{
-	struct block_job *j = rec;
-	j->rc = sys_pread_all(j->r->fd, j->p, j->size, (off_t)(j->r->offset + j->done));
-	j->saved = errno;
-}
-
-static void run_feeder(void *arg)
-{
-	struct running *run = arg;
-	struct block_job j = { .r = run->r, .p = mem_alloc(BLOCK) };
-	char last = '\n';
-	int rc = feed(run, run->r->head);
-	for (; rc == 1 && j.done < run->r->size; j.done += j.size) {
-		uint64_t left = run->r->size - j.done;
-		j.size = left < BLOCK ? (size_t)left : BLOCK;
-		fiber_offload(FIBER_POOL_LOOKUP, read_block, &j);
-		if (j.rc < 0) {
-			run->read_errno = j.saved;
-			/* its input must not end as if the mail ended there */
-			(void)kill(-run->child.pid, SIGKILL);
-			break;
-		}
-		last = j.p[j.size - 1];
-		rc = feed(run, sv_n(j.p, j.size));
-	}
-	if (rc == 1 && run->read_errno == 0 && last != '\n')
-		(void)feed(run, SV("\n"));
-	free(j.p);
-	if (run->read_errno == 0)
-		shut(&run->in);
 }
 
 /* --- its output --------------------------------------------------------------------------------- */
@@ -211,7 +152,7 @@ static void end_helper(struct fiber *f)
 		return;
 	bool before = fiber_shield(true);
 	fiber_cancel(f);
-	(void)fiber_join(f, FIBER_FOREVER); /* its waits end at once; a read of the disk returns */
+	(void)fiber_join(f, FIBER_FOREVER); /* its waits end at once */
 	fiber_shield(before);
 	fiber_release(f);
 }
@@ -225,15 +166,13 @@ static void see_through(struct running *run)
 	siginfo_t info;
 	if (started) {
 		run->reader = helper("reader", run_reader, run);
-		run->feeder = helper("feeder", run_feeder, run);
 		run->watcher = helper("watcher", run_watcher, run);
-		if (!run->reader || !run->feeder || !run->watcher) {
+		if (!run->reader || !run->watcher) {
 			not_run(r, false, "no memory for a fiber", "");
 			started = false;
 		}
 	}
 	bool ended = await_end(run, started ? deadline : fiber_deadline(0), &killed, &info);
-	end_helper(run->feeder);
 	end_helper(run->reader);
 	end_helper(run->watcher);
 	if (!ended)
@@ -242,9 +181,7 @@ static void see_through(struct running *run)
 		return;
 	if (run->out >= 0)
 		(void)take_output(run, &(size_t){ 0 });
-	if (run->read_errno) {
-		not_run(r, false, "cannot read the queue file", strerror(run->read_errno));
-	} else if (killed && run->stopped) {
+	if (killed && run->stopped) {
 		not_run(r, false, "it was ended, as the mail system stops", "");
 	} else if (killed) {
 		r->end = COMMAND_TIMED_OUT;
@@ -256,34 +193,23 @@ static void see_through(struct running *run)
 
 void postman_run(struct postman_run *r)
 {
-	int in[2] = { -1, -1 }, out[2] = { -1, -1 };
-	struct running run = { .r = r, .in = -1, .out = -1 };
-	struct sys_spawn what = { .path = r->path, .argv = r->argv, .envp = r->envp, .dir = r->dir };
-	if (pipe2(in, O_CLOEXEC) < 0 || pipe2(out, O_CLOEXEC) < 0) {
+	int out[2];
+	struct running run = { .r = r, .out = -1 };
+	struct sys_spawn what = { .path = r->path, .argv = r->argv, .envp = r->envp, .dir = r->dir, .in = r->in };
+	if (pipe2(out, O_CLOEXEC) < 0) {
 		not_run(r, false, "pipe", strerror(errno));
-		goto close_ends;
+		return;
 	}
-	what.in = in[0];
 	what.out = out[1];
-	if (sys_spawn(&what, &run.child) < 0) {
-		not_run(r, false, "fork", strerror(errno));
-		goto close_ends;
-	}
-	run.in = in[1];
 	run.out = out[0];
-	in[1] = out[0] = -1;
-	(void)fcntl(run.in, F_SETFL, O_NONBLOCK);
 	(void)fcntl(run.out, F_SETFL, O_NONBLOCK);
-	sys_close(in[0]);
+	int rc = sys_spawn(&what, &run.child);
+	if (rc < 0)
+		not_run(r, false, "fork", strerror(errno));
 	sys_close(out[1]);
-	in[0] = out[1] = -1;
-	see_through(&run);
-	shut(&run.in);
-	shut(&run.out);
-	shut(&run.child.pidfd);
-close_ends:
-	for (int i = 0; i < 2; i++) {
-		sys_close(in[i]);
-		sys_close(out[i]);
+	if (rc == 0) {
+		see_through(&run);
+		shut(&run.child.pidfd);
 	}
+	shut(&run.out);
 }

@@ -20,6 +20,8 @@ static int dispatch(struct postman_session *s, struct ipc_frame *f, struct err *
 	if (f->protocol == MSG_postman_PROTOCOL)
 		switch (f->type) {
 		case MSG_postman_command: return postman_command(s, f, e);
+		case MSG_postman_file: return postman_file(s, f, e);
+		case MSG_postman_mailbox: return postman_mailbox(s, f, e);
 		default: break;
 		}
 	return err_set(e, ERR_PERM, "message type %u of protocol %u is not for this socket", f->type,

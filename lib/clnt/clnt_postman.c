@@ -71,14 +71,41 @@ static int answer(
 	return rc;
 }
 
-int clnt_postman_command(struct ipc_conn *c, const struct msg_postman_command *m, int queue_fd,
+int clnt_postman_command(struct ipc_conn *c, const struct msg_postman_command *m, int input,
         struct arena *a, struct msg_postman_ended *out, int64_t deadline, struct err *e)
 {
 	struct ipc_frame f;
-	if (msg_postman_command_send(c, m, 1, &queue_fd, 1, deadline, e) < 0 ||
+	if (msg_postman_command_send(c, m, 1, &input, 1, deadline, e) < 0 ||
 	        answer(c, MSG_postman_ended, &f, deadline, e) < 0 ||
 	        msg_postman_ended_from(&f, a, out, e) < 0)
 		return -1;
 	out->output = arena_sv(a, out->output);
 	return out->output.p ? 1 : err_set(e, ERR_TEMP, "out of memory for a command's output");
+}
+
+static int take_written(
+        struct ipc_conn *c, struct arena *a, struct msg_postman_written *out, int64_t deadline, struct err *e)
+{
+	struct ipc_frame f;
+	if (answer(c, MSG_postman_written, &f, deadline, e) < 0 || msg_postman_written_from(&f, a, out, e) < 0)
+		return -1;
+	out->dsn = arena_sv(a, out->dsn);
+	out->text = arena_sv(a, out->text);
+	return a->exhausted ? err_set(e, ERR_TEMP, "out of memory for an answer") : 1;
+}
+
+int clnt_postman_file(struct ipc_conn *c, const struct msg_postman_file *m, int queue_fd, struct arena *a,
+        struct msg_postman_written *out, int64_t deadline, struct err *e)
+{
+	if (msg_postman_file_send(c, m, 1, &queue_fd, 1, deadline, e) < 0)
+		return -1;
+	return take_written(c, a, out, deadline, e);
+}
+
+int clnt_postman_mailbox(struct ipc_conn *c, const struct msg_postman_mailbox *m, int queue_fd,
+        struct arena *a, struct msg_postman_written *out, int64_t deadline, struct err *e)
+{
+	if (msg_postman_mailbox_send(c, m, 1, &queue_fd, 1, deadline, e) < 0)
+		return -1;
+	return take_written(c, a, out, deadline, e);
 }

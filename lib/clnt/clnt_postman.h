@@ -18,8 +18,14 @@
 MUST_USE struct ipc_conn *clnt_postman_open(struct ipc_pool *auth, const struct clnt_auth_whose *whose,
         struct sv session, int64_t deadline, struct err *e);
 
-/* Run M with the content of QUEUE_FD. 1 it ended somehow: *out; -1. */
-MUST_USE int clnt_postman_command(struct ipc_conn *c, const struct msg_postman_command *m, int queue_fd,
+/* Run M with INPUT as its standard input. 1 it ended somehow: *out; -1. */
+MUST_USE int clnt_postman_command(struct ipc_conn *c, const struct msg_postman_command *m, int input,
         struct arena *a, struct msg_postman_ended *out, int64_t deadline, struct err *e);
+
+/* Append to a file; deliver into a mailbox. 1 *out tells how it went; -1. */
+MUST_USE int clnt_postman_file(struct ipc_conn *c, const struct msg_postman_file *m, int queue_fd,
+        struct arena *a, struct msg_postman_written *out, int64_t deadline, struct err *e);
+MUST_USE int clnt_postman_mailbox(struct ipc_conn *c, const struct msg_postman_mailbox *m, int queue_fd,
+        struct arena *a, struct msg_postman_written *out, int64_t deadline, struct err *e);
 
 #endif

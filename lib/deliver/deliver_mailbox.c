@@ -46,8 +46,7 @@ int deliver_head(struct buf *out, struct sv sender, struct sv original, struct s
 static void outcome(struct deliver_outcome *out, enum deliver_status status, struct dsn_code dsn,
         const char *text, const char *detail)
 {
-	out->status = status;
-	out->dsn = dsn;
+	*out = (struct deliver_outcome){ .status = status, .dsn = dsn };
 	(void)snprintf(out->text, sizeof(out->text), "%s%s%s", text, *detail ? ": " : "", detail);
 }
 
@@ -83,6 +82,10 @@ static void defer_store(
 static int decide(struct deliver_request *rq, size_t i, const struct deliver_mailbox *m,
         struct store_mailbox_id *id, struct deliver_outcome *out, struct sv *redirect)
 {
+	if (m->size_limit > 0 && rq->content_size > (uint64_t)m->size_limit) {
+		outcome(out, DELIVER_BOUNCED, DSN(5, 2, 3), "message is larger than mailbox_size_limit", "");
+		return -1;
+	}
 	for (size_t k = 0; k < m->ndeciders; k++) {
 		struct deliver_decision d = { .verdict = DELIVER_KEEP, .dsn = DSN(5, 7, 1) };
 		struct err e = ERR_INIT;

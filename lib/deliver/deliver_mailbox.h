@@ -40,6 +40,7 @@ struct deliver_mailbox {
 	struct store *store;
 	struct store_account_def account;
 	struct sv delivered_to; /* Delivered-To value; empty: no such header */
+	int64_t size_limit;     /* of one mail, 0: none; a larger one is refused */
 	const struct deliver_decider *deciders;
 	size_t ndeciders;
 	bool maybe_before; /* look the delivery key up even if qmgr does not ask for it */

@@ -100,9 +100,9 @@ static void break_if_stale(struct dotlock *l, const char *path, struct watched *
 	if (n < 0 || rc < 0)
 		return;
 	int64_t age = age_of(w, &st);
-	if (!owner_is_dead(sv_n(text, (size_t)n)) && age < (n == 0 ? EMPTY_S : DOTLOCK_STALE_S))
+	if (!owner_is_dead(sv_n(text, (size_t)n)) && age < (n == 0 ? EMPTY_S : l->stale_s))
 		return;
-	char aside[128];
+	char aside[300];
 	(void)snprintf(aside, sizeof(aside), "%s.%016" PRIx64, l->name, rand_u64());
 	if (sys_renameat(l->dir, l->name, l->dir, aside) < 0)
 		return;
@@ -116,7 +116,13 @@ static void break_if_stale(struct dotlock *l, const char *path, struct watched *
 int dotlock_take(struct dotlock *l, int dir, const char *path, const char *name, int64_t timeout_ms,
         struct err *e)
 {
-	*l = (struct dotlock){ .dir = dir, .path = path, .name = name };
+	return dotlock_take_after(l, dir, path, name, timeout_ms, DOTLOCK_STALE_S, e);
+}
+
+int dotlock_take_after(struct dotlock *l, int dir, const char *path, const char *name, int64_t timeout_ms,
+        int64_t stale_s, struct err *e)
+{
+	*l = (struct dotlock){ .dir = dir, .path = path, .name = name, .stale_s = stale_s };
 	struct watched w = { .ino = 0 };
 	int64_t end = clock_mono_ms() + timeout_ms;
 	long ms = POLL_MIN_MS;

@@ -24,12 +24,16 @@ struct dotlock {
 	const char *name; /* static text: "dovecot-uidlist.lock" */
 	dev_t dev;
 	ino_t ino;
+	int64_t stale_s;
 	struct timespec made; /* inode numbers come back soon: the time tells one lock from the next */
 };
 
 /* PATH names the directory in messages. */
 MUST_USE int dotlock_take(struct dotlock *l, int dir, const char *path, const char *name, int64_t timeout_ms,
 	struct err *e);
+/* The same; a lock that nobody touched for STALE_S seconds is stale. NAME lives as long as the lock. */
+MUST_USE int dotlock_take_after(struct dotlock *l, int dir, const char *path, const char *name, int64_t timeout_ms,
+	int64_t stale_s, struct err *e);
 /* Still ours? Another program may have broken it while we were stopped. */
 bool dotlock_held(const struct dotlock *l);
 void dotlock_drop(struct dotlock *l);

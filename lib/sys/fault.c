@@ -46,7 +46,7 @@ static const struct {
 	{ "EPERM", EPERM }, { "EEXIST", EEXIST }, { "ENOTDIR", ENOTDIR }, { "EISDIR", EISDIR },
 	{ "EPIPE", EPIPE }, { "ECONNRESET", ECONNRESET }, { "ECONNREFUSED", ECONNREFUSED },
 	{ "ETIMEDOUT", ETIMEDOUT }, { "EFBIG", EFBIG }, { "ESTALE", ESTALE }, { "EXDEV", EXDEV },
-	{ "ENOLCK", ENOLCK }, { "EMLINK", EMLINK }, { "ENAMETOOLONG", ENAMETOOLONG },
+	{ "EAGAIN", EAGAIN }, { "ENOLCK", ENOLCK }, { "EMLINK", EMLINK }, { "ENAMETOOLONG", ENAMETOOLONG },
 };
 
 static int action_by_name(struct sv name, int *out)

@@ -1,6 +1,6 @@
 """The ways that fault plans are run on (tests/support/fault_plans.py): mail in and through, its reports, its
 readers."""
-import imaplib, poplib, re, threading
+import imaplib, os, poplib, re, shutil, threading
 from fault_plans import Tally, start
 from ledger import Ledger
 
@@ -204,3 +204,103 @@ class Readers:
         self.change()
         self.append("four")
         return self.tally()
+
+
+class Workers:
+    """Mails to commands, files and directories: each comes at least once, and nothing is there by half. What a
+    Maildir gets, it gets once."""
+    name = "workers"
+    services = ["postman"]
+    extra = [       # in the middle of a file, at its end, and around a command
+        "postman:write:*/out/mbox:1:KILL", "postman:write:*/out/mbox:2:KILL", "postman:write:*/out/mbox:2:SHORT",
+        "postman:write:*/out/mbox:2:ENOSPC", "postman:fdatasync:*/out/mbox:1:EIO",
+        "postman:fdatasync:*/out/mbox:2:KILL", "postman:unlink:*/mbox.append:1:KILL",
+        "postman:unlink:*mbox.lock:1:KILL",
+        "postman:fork:1:EAGAIN", "postman:fork:2:ENOMEM", "postman:pread:*/spool/active/*:2:EIO",
+        "local:open:partial:1:ENOSPC", "local:write:*/partial/*:1:ENOSPC", "local:pread:*/spool/active/*:3:EIO",
+        "postman:sendmsg:4:KILL", "postman:recvmsg:6:KILL", "local:write:*/partial/*:1:KILL",
+        "local:open:partial/*:1:ENOSPC", "local:unlink:partial/*:1:EIO", "local:unlink:partial/*:1:KILL",
+    ]
+    END = "the end"
+
+    def __init__(self, m):
+        self.m = m
+        self.pause = threading.Event()
+
+    def set_up(self):
+        m = self.m
+        self.out = os.path.join(m.dir, "out")
+        os.mkdir(self.out)
+        runs = os.path.join(self.out, "runs")
+        os.mkdir(runs)
+        for path in (self.out, runs):
+            os.chmod(path, 0o777)
+            shutil.chown(path, os.stat(os.path.join(m.conf, "mail")).st_uid)
+        path = os.path.join(m.conf, "aliases")
+        with open(path, "a") as f:
+            f.write(f'\ncommand: "|cat >{runs}/tmp.$$ && mv {runs}/tmp.$$ {runs}/mail.$$"\nfile: {self.out}/mbox\n'
+                    f'dir: {self.out}/dir/\nparts: {self.out}/dir2/, "|cat >/dev/null", anna\n')
+        m.run("postalias", "hash:" + path)
+        m.user("anna")
+
+    def submit(self, name, subject):
+        body = f"Subject: {subject}\n\n" + "From x\n" * 20000 + self.END + "\n"
+        for _ in range(30):
+            r = self.m.run("sendmail", "-f", "", name + "@example.test", input=body.encode(), check=False)
+            if r.returncode == 0:
+                return
+            self.pause.wait(0.1)
+        raise AssertionError("no mail was accepted")
+
+    def files(self, *parts):
+        top = os.path.join(self.out, *parts)
+        return [os.path.join(top, n) for n in (os.listdir(top) if os.path.isdir(top) else ())]
+
+    def subjects(self, paths):
+        """{subject: copies} of whole mails; others are called torn."""
+        found = {}
+        for path in paths:
+            with open(path, errors="replace") as f:
+                text = f.read()
+            whole = text.rstrip("\n").endswith("\n" + self.END)
+            s = re.search(r"^Subject: (\S+)", text, re.M)
+            name = s[1] if s and whole else "torn"
+            found[name] = found.get(name, 0) + 1
+        return found
+
+    def mbox(self):
+        path = os.path.join(self.out, "mbox")
+        if not os.path.exists(path):
+            return {}
+        with open(path) as f:
+            text = f.read()
+        found = {}
+        for mail in re.split(r"(?m)^(?=From )", text)[1:]:
+            s = re.search(r"^Subject: (\S+)", mail, re.M)
+            name = s[1] if s and mail.endswith(f"\n{self.END}\n\n") and text.startswith("From ") else "torn"
+            found[name] = found.get(name, 0) + 1
+        return found
+
+    def counts(self):
+        return {"command": self.subjects(p for p in self.files("runs") if "/mail." in p), "file": self.mbox(),
+                "dir": self.subjects(self.files("dir", "new")), "parts": self.subjects(self.files("dir2", "new"))}
+
+    def walk(self):
+        self.set_up()
+        start(self.m)
+        wanted = [(name, f"{name}-{i}") for i in range(2) for name in ("command", "file", "dir", "parts")]
+        for name, subject in wanted:
+            self.submit(name, subject)
+
+        def all_there():
+            c = self.counts()
+            return all(c[name].get(subject) for name, subject in wanted) and len(self.m.mails("anna")) >= 2
+        self.m.wait("every mail", all_there, 90)
+        self.m.wait("nothing is left in any queue",
+                    lambda: not self.m.queue("maildrop", "incoming", "active", "deferred"), 90)
+        c = self.counts()
+        doubles = [s for kind in ("dir", "parts") for s, n in c[kind].items() if n > 1]
+        doubles += ["anna"] if len(self.m.mails("anna")) > 2 else []
+        lost = [f"{kind}: torn" for kind in c if "torn" in c[kind]]
+        lost += [subject for name, subject in wanted if not c[name].get(subject)]
+        return Tally(len(wanted), lost, doubles)

@@ -97,10 +97,10 @@ class Local(unittest.TestCase):
         self.assertIn(["<owner-list" + AT + ">"], [headers(p, "Return-Path") for p in m.mails("bob")])
 
     def test_alias_trouble(self):
-        self.aliases("file: /tmp/x\nincl: :include:/tmp/list\n"
+        self.aliases("incl: :include:/tmp/list\n"
                      "a: b\nb: a\n")
         m = self.m.start()
-        for name in ("file", "incl"):
+        for name in ("incl",):
             m.send("bob" + AT, [name + AT])
             m.wait_log(rf"to=<{name}@example.test>,.* dsn=4.3.5, status=deferred .*not part of this version")
             m.wait_log(rf"warning: .*alias \"{name}\", line 1")
@@ -173,13 +173,13 @@ class Local(unittest.TestCase):
 
     def test_forward_trouble(self):
         path = self.forward("anna", "bob\n", mode=0o666)
-        self.forward("bob", "/tmp/file\n")
+        self.forward("bob", "relative/file, :include:relative\n")
         m = self.m.start()
         m.send("x@client.example", ["anna" + AT])
         m.wait_log(r"to=<anna@example.test>,.*status=deferred \(mail forwarding: .*writable by group or others")
         m.wait_log(r"warning: .*chmod go-w " + re.escape(os.path.realpath(path)) + "|warning: .*chmod go-w")
         m.send("x@client.example", ["bob" + AT])
-        m.wait_log(r"to=<bob@example.test>,.*status=deferred .*a file is not part of this version")
+        m.wait_log(r"to=<bob@example.test>,.*status=deferred .*:include: needs an absolute path")
         os.chmod(path, 0o600)
         self.forward("bob", "")
         m.wait("two deferred mails", lambda: len(m.queue("deferred")) == 2)

@@ -30,7 +30,7 @@ static const struct {
 	{ "\"|/bin/cat\"", false, 0, false, "|/bin/cat|" },
 	{ "bob, |/bin/x y, \"|/bin/x y\", \"| IFS=' ' && exec a || exit 75 #u\"", true, 0, false,
 		"bob@example.test||/bin/x y||IFS=' ' && exec a || exit 75 #u|" },
-	{ "bob, /var/mail/x", false, -1, false, NULL },
+	{ "bob, /var/mail/x, \"/a b/\"", false, 0, false, "bob@example.test|/var/mail/x|/a b/|" },
 	{ ":include:/list", false, -1, false, NULL },
 };
 

@@ -1,0 +1,50 @@
+/*
+ * lib/store/mbox_append.h - append one mail to an mbox file, whole or not at all.
+ *
+ * Layer:     store (blocking system calls: runs inside offload jobs).
+ * Ownership: borrows everything during the call.
+ * Errors:    MBOX_REFUSED: the file is none that may be written to (class CONFIG: for the admin); MBOX_FULL:
+ *            it would pass the size limit; MBOX_TROUBLE: everything else, try again later. In each case the
+ *            file is as it was before.
+ * Security:  no symbolic link is followed but one that root made in a directory that only root can write; no
+ *            file with several names, of somebody else, that can be executed, or of another kind is written
+ *            to. /dev/null is accepted and takes everything.
+ * Standards: RFC 4155; Postfix's mailbox_delivery_lock.
+ *
+ * While a mail is appended FILE.append stands beside the file, where the directory allows it: the length that
+ * the file had, the mail's own, and who it is. A process that was killed leaves it, and the next append, of any
+ * mail, takes away what is there of that mail; or finds it whole, and when it is the same one, is done.
+ */
+#ifndef STORE_MBOX_APPEND_H
+#define STORE_MBOX_APPEND_H
+
+#include <sys/types.h>
+
+#include "lib/base/err.h"
+#include "lib/base/sv.h"
+
+enum mbox_lock { MBOX_LOCK_FCNTL = 1, MBOX_LOCK_FLOCK = 2, MBOX_LOCK_DOT = 4 };
+
+struct mbox_rules {
+	uid_t uid;          /* who must own the file */
+	int64_t size_limit; /* octets, 0: none */
+	unsigned locks;     /* enum mbox_lock */
+	unsigned attempts;  /* for each lock */
+	int64_t pause_ms;   /* between them */
+	int64_t stale_s;    /* age at which a dotlock is nobody's */
+};
+
+struct mbox_mail {
+	struct sv head;  /* From_ line and fields */
+	int fd;          /* content, LF line ends */
+	uint64_t offset, size;
+	uint64_t key[2]; /* who this mail is: the same in every try */
+};
+
+enum mbox_result { MBOX_WRITTEN, MBOX_WRITTEN_BEFORE, MBOX_FULL, MBOX_REFUSED, MBOX_TROUBLE };
+
+/* PATH is absolute. E tells why for the last three. */
+MUST_USE enum mbox_result mbox_append(const char *path, const struct mbox_rules *rules,
+	const struct mbox_mail *mail, struct err *e);
+
+#endif

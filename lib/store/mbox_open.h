@@ -1,0 +1,32 @@
+/*
+ * lib/store/mbox_open.h - open and lock an mbox file by the rules of mbox_append.h; private to lib/store.
+ *
+ * Layer:     store (blocking system calls).
+ * Ownership: mbox_open() .. mbox_close() inside one job.
+ * Errors:    0, or -1 with E; class CONFIG: refused.
+ */
+#ifndef STORE_MBOX_OPEN_H
+#define STORE_MBOX_OPEN_H
+
+#include "lib/store/dotlock.h"
+#include "lib/store/mbox_append.h"
+
+#define MBOX_NAME_MAX 240 /* of the file, so that ".append" fits behind it */
+
+struct mbox {
+	const char *path;         /* for messages */
+	char parent[4096];
+	char name[MBOX_NAME_MAX + 1];
+	char lock_name[MBOX_NAME_MAX + 16];
+	int dir, fd;
+	bool null;                /* /dev/null */
+	bool created;
+	struct dotlock dot;
+	bool dotted;
+	off_t length;
+};
+
+MUST_USE int mbox_open(struct mbox *m, const char *path, const struct mbox_rules *rules, struct err *e);
+void mbox_close(struct mbox *m);
+
+#endif

@@ -1,0 +1,150 @@
+/* "/file" and "/directory/": a postman writes them, with the rights of whoever named them. */
+#include <stdio.h>
+
+#include "lib/clnt/clnt_postman.h"
+#include "lib/fiber/fiber.h"
+#include "lib/mail/mbox_text.h"
+#include "lib/store/mbox_append.h"
+#include "lib/sys/clock.h"
+#include "lib/sys/log.h"
+#include "local/local.h"
+
+#define HEAD_MAX  (16 * 1024)
+#define ASSIGN_MS (60 * 1000)
+#define WRITE_MS  (600 * 1000) /* locks of others, slow disks */
+
+struct sv local_original(const struct local_rcpt *r)
+{
+	const struct deliver_rcpt *rcpt = &r->rq->rcpts[r->i];
+	return sv_empty(rcpt->original) ? rcpt->recipient : rcpt->original;
+}
+
+int local_head(const struct local_rcpt *r, struct sv sender, bool delivered_to, struct buf *out)
+{
+	int64_t now = clock_wall_s();
+	if (mbox_from_line(out, sender, now, clock_tz_min(now)) < 0)
+		return -1;
+	return deliver_head(out, sender, local_original(r), delivered_to ? r->address : SV_NONE);
+}
+
+/* What the postman says becomes the outcome. */
+static int take_answer(const struct msg_postman_written *w, struct deliver_outcome *out, struct err *e)
+{
+	struct sv unused;
+	if (w->status != DELIVER_SENT && w->status != DELIVER_BOUNCED && w->status != DELIVER_DEFERRED)
+		return err_set(e, ERR_BUG, "postman: unknown result %u", (unsigned)w->status);
+	*out = (struct deliver_outcome){ .status = (enum deliver_status)w->status };
+	dsn_split(w->dsn, DSN(4, 3, 0), &out->dsn, &unused);
+	(void)snprintf(out->text, sizeof(out->text), "%.*s", SV_ARG(w->text));
+	return 0;
+}
+
+static int to_file(const struct local_rcpt *r, const struct local_member *m, struct sv sender, struct ipc_conn *c,
+        struct msg_postman_written *w, struct err *e)
+{
+	const struct local *l = r->local;
+	const struct deliver_request *rq = r->rq;
+	struct buf head;
+	buf_init(&head, HEAD_MAX);
+	struct msg_postman_file ask = { .queue_id = rq->queue_id,
+		.nonce = rq->nonce,
+		.offset = rq->rcpts[r->i].offset,
+		.content_offset = rq->content_offset,
+		.content_size = rq->content_size,
+		.path = m->text,
+		.locks = l->locks,
+		.attempts = (uint32_t)l->core.deliver_lock_attempts,
+		.pause_ms = l->core.deliver_lock_delay * 1000,
+		.stale_s = l->core.stale_lock_time,
+		.size_limit = l->core.mailbox_size_limit };
+	int rc = local_head(r, sender, l->delivered_to_file, &head) < 0
+	                 ? err_set(e, ERR_BUG, "header lines of the delivery are too long")
+	                 : 0;
+	ask.head = buf_sv(&head);
+	if (rc == 0)
+		rc = clnt_postman_file(c, &ask, rq->fd, rq->arena, w, fiber_deadline(WRITE_MS), e);
+	buf_free(&head);
+	return rc;
+}
+
+static int ask_mailbox(const struct local_rcpt *r, struct sv sender, const struct clnt_auth_identity *who,
+        struct sv mail, bool maybe_before, struct ipc_conn *c, struct deliver_outcome *out, struct err *e)
+{
+	const struct deliver_request *rq = r->rq;
+	struct msg_postman_written w;
+	struct msg_postman_mailbox ask = { .queue_id = rq->queue_id,
+		.nonce = rq->nonce,
+		.offset = rq->rcpts[r->i].offset,
+		.content_offset = rq->content_offset,
+		.content_size = rq->content_size,
+		.flags = rq->flags,
+		.sender = sender,
+		.arrival_us = rq->arrival_us,
+		.recipient = rq->rcpts[r->i].recipient,
+		.original = rq->rcpts[r->i].original,
+		.delivered_to = r->local->delivered_to_file ? r->address : SV_NONE,
+		.owner = who ? who->name : SV_NONE,
+		.home = who ? who->home : SV_NONE,
+		.mail = mail,
+		.maybe_before = maybe_before,
+		.size_limit = r->local->core.mailbox_size_limit };
+	if (clnt_postman_mailbox(c, &ask, rq->fd, rq->arena, &w, fiber_deadline(WRITE_MS), e) < 0)
+		return -1;
+	return take_answer(&w, out, e);
+}
+
+/* A postman that ended before it answered may have delivered: from then on its key is looked for, also in a
+ * later try, of which a mark in partial/ tells. */
+int local_ask_mailbox(const struct local_rcpt *r, struct sv sender, const struct local_rights *rights,
+        struct sv mail, bool in_parts, struct deliver_outcome *out, struct err *e)
+{
+	bool marked = local_parts_marked(r), before = in_parts || marked;
+	struct ipc_conn *c = clnt_postman_open(
+	        r->local->postmen, &rights->whose, r->rq->queue_id, fiber_deadline(ASSIGN_MS), e);
+	if (!c)
+		return -1;
+	int rc = ask_mailbox(r, sender, rights->user, mail, before, c, out, e);
+	ipc_conn_free(c);
+	if (rc < 0 && !before)
+		local_parts_mark(r);
+	else if (rc == 0 && marked && !in_parts && out->status != DELIVER_DEFERRED)
+		local_parts_unmark(r);
+	return rc;
+}
+
+static int write_it(const struct local_rcpt *r, const struct local_member *m, struct sv sender, bool in_parts,
+        struct deliver_outcome *out, struct err *e)
+{
+	struct msg_postman_written w;
+	int rc = -1;
+	if (sv_ends(m->text, SV("/"))) {
+		char *mail = arena_printf(r->rq->arena, "maildir:%.*s", SV_ARG(m->text));
+		return mail ? local_ask_mailbox(r, sender, &m->rights, sv_z(mail), in_parts, out, e)
+		            : err_set(e, ERR_TEMP, "out of memory");
+	}
+	struct ipc_conn *c = clnt_postman_open(
+	        r->local->postmen, &m->rights.whose, r->rq->queue_id, fiber_deadline(ASSIGN_MS), e);
+	if (c && to_file(r, m, sender, c, &w, e) == 1) {
+		rc = take_answer(&w, out, e);
+		if (rc == 0 && w.config)
+			log_warn("%.*s: %s: %s", SV_ARG(r->rq->queue_id), m->where, out->text);
+	}
+	ipc_conn_free(c);
+	return rc;
+}
+
+void local_file(const struct local_rcpt *r, const struct local_member *m, struct sv sender, bool in_parts,
+        struct deliver_outcome *out)
+{
+	struct err e = ERR_INIT;
+	if (!(r->local->files_from & m->source)) {
+		*out = (struct deliver_outcome){ .status = DELIVER_BOUNCED, .dsn = DSN(5, 7, 1) };
+		(void)snprintf(out->text, sizeof(out->text), "mail to file is restricted");
+		return;
+	}
+	if (write_it(r, m, sender, in_parts, out, &e) == 0)
+		return;
+	log_warn("%.*s: %s: %s", SV_ARG(r->rq->queue_id), m->where, e.text);
+	*out = (struct deliver_outcome){ .status = DELIVER_DEFERRED, .dsn = DSN(4, 3, 0) };
+	(void)snprintf(out->text, sizeof(out->text), "cannot write to a file: %s", e.text);
+}
