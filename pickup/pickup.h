@@ -45,6 +45,7 @@ struct pickup_mail {
 	struct arena arena;
 	struct drop_reader reader;
 	struct buf in;              /* octets that no whole record is made of yet */
+	struct buf orcpt;           /* of the recipient that follows */
 	struct buf head;            /* start of the content, for a notice */
 	bool opened;                /* cleanup was asked */
 	bool malformed;             /* .why of the octets, not of ours */

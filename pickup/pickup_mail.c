@@ -22,6 +22,7 @@ void pickup_mail_init(struct pickup_mail *m, struct pickup *p, int64_t uid)
 	arena_init(&m->arena, MEMORY_MAX);
 	buf_init(&m->in, 1024 * 1024);
 	buf_init(&m->head, NOTICE_HEAD);
+	buf_init(&m->orcpt, DROP_ADDRESS_MAX);
 	m->o = (struct clnt_cleanup_open){ .uid = uid, .origin = SV("pickup"),
 		.rewrite_context = SV("local") };
 }
@@ -32,6 +33,7 @@ void pickup_mail_fini(struct pickup_mail *m)
 	arena_free(&m->arena);
 	buf_free(&m->in);
 	buf_free(&m->head);
+	buf_free(&m->orcpt);
 }
 
 static int malformed(struct pickup_mail *m, const char *why)
@@ -76,10 +78,12 @@ static int keep(struct pickup_mail *m, struct sv from, struct sv *to)
 
 static int on_rcpt(struct pickup_mail *m, const struct drop_record *r, struct err *e)
 {
-	struct clnt_cleanup_rcpt rcpt = { .address = r->data, .notify = r->number };
+	struct clnt_cleanup_rcpt rcpt = { .address = r->data, .orcpt = buf_sv(&m->orcpt), .notify = r->number };
 	if (!m->opened && open_cleanup(m, e) < 0)
 		return -1;
-	return clnt_cleanup_rcpt(m->c, &rcpt, e);
+	int rc = clnt_cleanup_rcpt(m->c, &rcpt, e);
+	buf_reset(&m->orcpt);
+	return rc;
 }
 
 static int on_content(struct pickup_mail *m, struct sv octets, struct err *e)
@@ -107,6 +111,8 @@ static int on_record(struct pickup_mail *m, const struct drop_record *r, struct 
 	case DROP_TRACE:
 		m->o.flags |= r->number == DROP_TRACE_VERIFY ? CLEANUP_FLAG_VERIFY : CLEANUP_FLAG_REPORT;
 		return 0;
+	case DROP_ORCPT:
+		return buf_put_sv(&m->orcpt, r->data) < 0 ? malformed(m, "original recipient is too long") : 0;
 	case DROP_RCPT: return on_rcpt(m, r, e);
 	case DROP_CONTENT: return m->opened ? on_content(m, r->data, e) : malformed(m, "no recipients");
 	case DROP_END: return m->opened ? 0 : malformed(m, "no recipients");

@@ -70,7 +70,7 @@ static void probe_content(struct sm_mail *m)
 	buf_puts(b, "Subject: probe\nTo:");
 	for (size_t i = 0; i < m->rcpts.n; i++) {
 		buf_puts(b, i ? ",\n\t" : " ");
-		addr_quote(b, m->rcpts.v[i]);
+		addr_quote(b, m->rcpts.v[i].address);
 	}
 	buf_puts(b, "\n\n");
 }

@@ -13,8 +13,13 @@
 
 enum sm_mode { SM_MAIL, SM_SMTP, SM_MAILQ, SM_NEWALIASES, SM_DAEMON, SM_FLUSH, SM_IGNORE };
 
+struct sm_rcpt {
+	struct sv address, orcpt; /* ORCPT "type;address", decoded, or empty */
+	unsigned notify;          /* 0: what the mail says */
+};
+
 struct sm_list {
-	struct sv *v;
+	struct sm_rcpt *v;
 	size_t n, cap;
 };
 
@@ -55,7 +60,7 @@ void sm_args(int argc, char **argv, struct sm_options *o);
 void sm_read(struct buf *content, bool dot_ends, const char *fix_line_endings, long limit);
 /* Addresses in TEXT, internal form, to the end of LIST. */
 void sm_add_addrs(struct arena *a, struct sm_list *list, struct sv text);
-void sm_list_add(struct sm_list *list, struct sv addr);
+void sm_list_add(struct sm_list *list, struct sm_rcpt rcpt);
 /* Recipients out of To, Cc, Bcc, or of their Resent- relatives when there are some. */
 void sm_extract(struct arena *a, struct sm_list *list, struct sv content);
 /* The only address of TEXT, for -f; empty for "" and "<>". */

@@ -86,13 +86,13 @@ void sm_read(struct buf *content, bool dot_ends, const char *fix, long limit)
 	buf_free(&r.line);
 }
 
-void sm_list_add(struct sm_list *list, struct sv addr)
+void sm_list_add(struct sm_list *list, struct sm_rcpt rcpt)
 {
 	if (list->n == list->cap) {
 		list->cap = list->cap ? 2 * list->cap : 16;
 		list->v = mem_realloc(list->v, list->cap * sizeof(*list->v));
 	}
-	list->v[list->n++] = addr;
+	list->v[list->n++] = rcpt;
 }
 
 void sm_add_addrs(struct arena *a, struct sm_list *list, struct sv text)
@@ -102,7 +102,7 @@ void sm_add_addrs(struct arena *a, struct sm_list *list, struct sv text)
 		sm_fatal(EX_DATAERR, "too many addresses");
 	for (size_t i = 0; i < l.count; i++)
 		if (l.items[i].kind == ADDR_ITEM_MAILBOX && l.items[i].internal.len > 0)
-			sm_list_add(list, l.items[i].internal);
+			sm_list_add(list, (struct sm_rcpt){ .address = l.items[i].internal });
 }
 
 void sm_extract(struct arena *a, struct sm_list *list, struct sv content)
@@ -132,7 +132,7 @@ struct sv sm_sender(struct arena *a, const char *text)
 	sm_add_addrs(a, &list, t);
 	if (list.n != 1)
 		sm_fatal(EX_USAGE, "bad sender address: %s", text);
-	sender = list.v[0];
+	sender = list.v[0].address;
 	free(list.v);
 	return sender;
 }

@@ -169,8 +169,13 @@ static void on_rcpt(struct session *s, struct sv arg)
 		bad(s, "452 4.5.3 Error: too many recipients");
 		return;
 	}
-	s->mail.notify |= r.notify; /* a drop file says it for all; asking for too much is the safe side */
-	sm_list_add(&s->mail.rcpts, r.recipient);
+	struct sm_rcpt rcpt = { .address = r.recipient, .notify = r.notify };
+	struct buf orcpt;
+	buf_init(&orcpt, DSN_ORCPT_MAX);
+	if (r.orcpt.len > 0 && dsn_orcpt_decode(&orcpt, r.orcpt) == 1)
+		rcpt.orcpt = arena_sv(&s->arena, buf_sv(&orcpt));
+	buf_free(&orcpt);
+	sm_list_add(&s->mail.rcpts, rcpt);
 	reply("250 2.1.5 Ok");
 }
 

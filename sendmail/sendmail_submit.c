@@ -30,7 +30,7 @@ static bool needs_utf8(const struct sm_mail *m)
 {
 	bool ascii = utf8_is_ascii(m->sender);
 	for (size_t i = 0; i < m->rcpts.n && ascii; i++)
-		ascii = utf8_is_ascii(m->rcpts.v[i]);
+		ascii = utf8_is_ascii(m->rcpts.v[i].address);
 	return !ascii;
 }
 
@@ -55,8 +55,12 @@ static void build(struct buf *b, const struct sm_mail *m)
 		drop_put(b, DROP_UTF8, SV_NONE);
 	if (m->trace)
 		drop_put_number(b, DROP_TRACE, m->trace, SV_NONE);
-	for (size_t i = 0; i < m->rcpts.n; i++)
-		drop_put_number(b, DROP_RCPT, m->notify, m->rcpts.v[i]);
+	for (size_t i = 0; i < m->rcpts.n; i++) {
+		const struct sm_rcpt *r = &m->rcpts.v[i];
+		if (r->orcpt.len > 0)
+			drop_put(b, DROP_ORCPT, r->orcpt);
+		drop_put_number(b, DROP_RCPT, r->notify ? r->notify : m->notify, r->address);
+	}
 	drop_put_content(b, buf_sv(&m->content));
 	drop_put_end(b);
 }

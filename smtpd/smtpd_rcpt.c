@@ -27,25 +27,18 @@ struct smtpd_verdict smtpd_rcpt_verdict(struct smtpd_session *s, struct sv recip
 }
 
 /* ENVID= and ORCPT= are kept decoded: what was xtext on the wire is text in the queue. */
-static struct sv decoded(struct arena *a, struct sv type, struct sv xtext, bool utf8)
+static struct sv decoded(struct arena *a, int (*decode)(struct buf *, struct sv), struct sv value)
 {
 	struct buf b;
 	buf_init(&b, DSN_ORCPT_MAX);
-	if (type.len > 0) {
-		buf_put_sv(&b, type);
-		buf_putc(&b, ';');
-	}
-	struct sv out = xtext_decode(&b, xtext, utf8) == 1 ? arena_sv(a, buf_sv(&b)) : SV_NONE;
+	struct sv out = value.len > 0 && decode(&b, value) == 1 ? arena_sv(a, buf_sv(&b)) : SV_NONE;
 	buf_free(&b);
 	return out;
 }
 
-static struct sv decoded_orcpt(struct arena *a, struct sv orcpt)
+static int decode_envid(struct buf *out, struct sv xtext)
 {
-	struct sv type, addr;
-	if (orcpt.len == 0 || dsn_addr_split(orcpt, &type, &addr) != 1)
-		return SV_NONE;
-	return decoded(a, type, addr, sv_ieqz(type, "utf-8"));
+	return xtext_decode(out, xtext, false);
 }
 
 /* The queue file of this transaction, opened by the first recipient that is accepted. */
@@ -57,7 +50,7 @@ static bool open_queue_file(struct smtpd_session *s)
 		.body_type = s->txn.mail.body == SMTP_BODY_8BITMIME ? SV("8BITMIME")
 			: s->txn.mail.body == SMTP_BODY_7BIT        ? SV("7BIT")
 								    : SV_NONE,
-		.envid = decoded(&s->txn_arena, SV_NONE, s->txn.mail.envid, false),
+		.envid = decoded(&s->txn_arena, decode_envid, s->txn.mail.envid),
 		.ret = s->txn.mail.ret,
 		.client_name = sv_z(s->peer.name),
 		.client_addr = sv_z(s->peer.addr),
@@ -88,7 +81,7 @@ static bool open_queue_file(struct smtpd_session *s)
 static bool add_recipient(struct smtpd_session *s, const struct smtp_rcpt *rcpt, struct arena *scratch)
 {
 	struct clnt_cleanup_rcpt r = { .address = rcpt->recipient, .original = rcpt->recipient,
-		.orcpt = decoded_orcpt(scratch, rcpt->orcpt), .notify = rcpt->notify };
+		.orcpt = decoded(scratch, dsn_orcpt_decode, rcpt->orcpt), .notify = rcpt->notify };
 	struct err e = ERR_INIT;
 
 	if (clnt_cleanup_rcpt(s->cleanup, &r, &e) == 0)

@@ -224,6 +224,7 @@ static void drop_envelope(struct out *w, const struct drop_record *r)
 	case DROP_BODY: attribute(w, 0, 'A', "encoding", r->data); break;
 	case DROP_UTF8: attribute(w, 0, 'A', "smtputf8", SV("1")); break;
 	case DROP_TRACE: attribute(w, 0, 'A', "trace_flags", sv_z(text)); break;
+	case DROP_ORCPT: attribute(w, 0, 'A', "dsn_orig_rcpt", r->data); break;
 	case DROP_RCPT: record(w, 0, 'R', "recipient", r->data); break;
 	case DROP_CONTENT: case DROP_END: break;
 	}

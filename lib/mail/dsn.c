@@ -185,6 +185,65 @@ bad:
 	return -1;
 }
 
+/* "{F6}" at the start of S. Its length, with the code point in *OUT; 0 it is none. */
+static size_t braced_hex(struct sv s, uint32_t *out)
+{
+	size_t n = 1;
+	*out = 0;
+	if (s.len == 0 || s.p[0] != '{')
+		return 0;
+	for (; n < s.len && n <= 6 && num_hex(s.p[n]) >= 0; n++)
+		*out = *out << 4 | (uint32_t)num_hex(s.p[n]);
+	return n > 1 && n < s.len && s.p[n] == '}' ? n + 1 : 0;
+}
+
+int utf8_xtext_decode(struct buf *out, struct sv s)
+{
+	size_t mark = out->len;
+	bool ok = utf8_valid(s);
+	while (ok && s.len) {
+		uint32_t c;
+		size_t n = 1;
+		if (s.p[0] != '\\') {
+			ok = buf_putc(out, s.p[0]) == 0;
+		} else {
+			n = sv_starts(s, SV("\\x")) ? braced_hex(sv_from(s, 2), &c) : 0;
+			/* utf8_encode() refuses surrogates and what is past the last code point */
+			ok = n > 0 && c >= 0x20 && (c < 0x7f || c > 0x9f) && utf8_encode(out, c) == 0;
+			n += 2;
+		}
+		s = sv_from(s, n);
+	}
+	if (!ok)
+		buf_truncate(out, mark);
+	return ok ? 1 : -1;
+}
+
+int dsn_orcpt_decode(struct buf *out, struct sv orcpt)
+{
+	struct sv type, addr;
+	size_t mark = out->len;
+	if (dsn_addr_split(orcpt, &type, &addr) != 1)
+		return -1;
+	bool utf8 = sv_ieqz(type, "utf-8");
+	if (buf_put_sv(out, type) < 0 || buf_putc(out, ';') < 0 || xtext_decode(out, addr, utf8) != 1) {
+		buf_truncate(out, mark);
+		return -1;
+	}
+	if (utf8) {
+		struct buf plain;
+		size_t start = mark + type.len + 1;
+		buf_init(&plain, 4 * DSN_ORCPT_MAX);
+		if (utf8_xtext_decode(&plain, sv_from(buf_sv(out), start)) == 1) {
+			buf_truncate(out, start);
+			if (buf_put_sv(out, buf_sv(&plain)) < 0)
+				buf_truncate(out, mark);
+		}
+		buf_free(&plain);
+	}
+	return out->len > mark ? 1 : -1;
+}
+
 int dsn_addr_split(struct sv s, struct sv *type, struct sv *addr)
 {
 	ptrdiff_t semi = sv_chr(s, ';');

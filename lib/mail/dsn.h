@@ -54,6 +54,12 @@ int xtext_encode(struct buf *out, struct sv s);
 MUST_USE int xtext_decode(struct buf *out, struct sv s, bool utf8);
 /* utf-8-addr-xtext / unitext of RFC 6533 3: \x{...} for what does not fit in ASCII. */
 int utf8_xtext_encode(struct buf *out, struct sv s);
+/* The inverse: \x{...} becomes UTF-8, the rest stays. 1 done; -1 malformed, or a control octet (OUT
+ * unchanged). */
+MUST_USE int utf8_xtext_decode(struct buf *out, struct sv s);
+/* The value of ORCPT= as it is kept and reported: "type;address", the address decoded; of type utf-8 in UTF-8
+ * where it is well-formed, else as it came (RFC 6533 3). 1; -1 malformed (OUT unchanged). */
+MUST_USE int dsn_orcpt_decode(struct buf *out, struct sv orcpt);
 
 /* "rfc822;user@d" -> type and xtext part, both views. -1: no type or no ';'. */
 MUST_USE int dsn_addr_split(struct sv s, struct sv *type, struct sv *addr);

@@ -19,6 +19,7 @@ static const struct {
 	{ DROP_BODY, STAGE_FACTS, STAGE_FACTS, 8, true },
 	{ DROP_UTF8, STAGE_FACTS, STAGE_FACTS, 0, true },
 	{ DROP_TRACE, STAGE_FACTS, STAGE_FACTS, 4, true },
+	{ DROP_ORCPT, STAGE_FACTS, STAGE_RCPTS, DROP_ADDRESS_MAX, false },
 	{ DROP_RCPT, STAGE_FACTS, STAGE_RCPTS, 4 + DROP_ADDRESS_MAX, false },
 	{ DROP_CONTENT, STAGE_RCPTS, STAGE_CONTENT, DROP_PIECE_MAX, false },
 	{ DROP_END, STAGE_RCPTS, STAGE_CONTENT, 4, true },
@@ -69,6 +70,9 @@ static int take(struct drop_reader *d, struct drop_record *r, struct sv data, co
 		r->number = num_get_le32(data.p);
 		r->data = sv_from(data, 4);
 	}
+	if (d->orcpt && r->type != DROP_RCPT)
+		return refuse(why, "an original recipient without its recipient");
+	d->orcpt = r->type == DROP_ORCPT;
 	if (r->type != DROP_CONTENT && r->type != DROP_END && !is_line_text(r->data))
 		return refuse(why, "control octets in the envelope");
 	switch (r->type) {

@@ -30,6 +30,7 @@ enum drop_type {
 	DROP_BODY = 'B',      /* "7BIT", "8BITMIME" */
 	DROP_UTF8 = 'u',      /* empty: SMTPUTF8 */
 	DROP_TRACE = 't',     /* u32 enum drop_trace */
+	DROP_ORCPT = 'O',     /* of the recipient that follows: "type;address", decoded */
 	DROP_RCPT = 'R',      /* u32 NOTIFY bits, address in internal form */
 	DROP_CONTENT = 'N',   /* LF line ends */
 	DROP_END = 'X',       /* u32 CRC */
@@ -52,6 +53,7 @@ struct drop_reader {
 	unsigned stage;   /* 0 magic, 1 facts, 2 recipients, 3 content, 4 ended */
 	unsigned seen;    /* bits of the facts that came */
 	uint32_t rcpts;
+	bool orcpt;       /* the next record must be a recipient */
 	uint32_t crc;
 	uint64_t content; /* octets */
 };

@@ -1,13 +1,14 @@
 """sendmail(1): from a program to the mailbox, by the submit socket and by maildrop/, and what it refuses."""
-import os, subprocess, sys, unittest
+import email, os, subprocess, sys, unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+from fast import FAST  # noqa: E402
 from instance import DOMAIN, Instance, main, program  # noqa: E402
 
 
 class Sendmail(unittest.TestCase):
     def setUp(self):
-        self.m = Instance(self, main_cf={"message_size_limit": "1000000"})
+        self.m = Instance(self, main_cf={**FAST, "message_size_limit": "1000000"})
         for u in ("anna", "bert", "carl"):
             self.m.user(u)
 
@@ -69,13 +70,65 @@ class Sendmail(unittest.TestCase):
             self.sendmail(*args)
             self.m.wait_mails("anna", n + 1)
 
+    def reports(self, user, n):
+        """{recipient: (action, original recipient, envelope id, what is returned)} of N reports to USER."""
+        found = {}
+        for path in self.m.wait_mails(user, n):
+            with open(path, "rb") as f:
+                r = email.message_from_bytes(f.read())
+            _, status, original = r.get_payload()
+            mail, *rcpts = status.get_payload()
+            for x in rcpts:
+                found[x["Final-Recipient"].split()[1].split("@")[0]] = (
+                    x["Action"], x["Original-Recipient"], mail["Original-Envelope-Id"], original.get_content_subtype())
+        self.m.wait_idle()
+        self.assertEqual(len(self.m.mails(user)), n)
+        return found
+
+    def test_reports(self):
+        """-N, -R and -V, as Postfix's sendmail(1) has them."""
+        self.start()
+        me = f"bert@{DOMAIN}"
+        self.sendmail("-f", me, "-N", "success,failure", "-R", "hdrs", "-V", "id 1+", "anna", "nobody1")
+        self.assertEqual(self.reports("bert", 2), {
+            "anna": ("delivered", "rfc822; anna", "id 1+", "rfc822-headers"),
+            "nobody1": ("failed", "rfc822; nobody1", "id 1+", "rfc822-headers")})
+        self.sendmail("-f", me, "-Nnever", "nobody2")
+        self.sendmail("-f", me, "-N", "DELAY,success", "nobody3")
+        self.sendmail("-f", me, "-Rfull", "nobody4")
+        self.assertEqual(self.reports("bert", 3)["nobody4"], ("failed", "rfc822; nobody4", None, "rfc822"))
+
+    def test_reports_while_the_system_is_down(self):
+        self.m.merpati("start"), self.m.merpati("stop")
+        self.sendmail("-f", f"bert@{DOMAIN}", "-N", "success", "-V", "later", "-R", "HDRS", "anna")
+        self.start()
+        self.assertEqual(self.reports("bert", 1)["anna"][2:], ("later", "rfc822-headers"))
+
+    def test_reports_bs(self):
+        """Each recipient of a dialogue has its own wishes."""
+        self.start()
+        r = self.m.run("sendmail", "-bs", input=b"EHLO x\r\nMAIL FROM:<bert@%b> RET=HDRS ENVID=a+2Bb\r\n"
+                       b"RCPT TO:<anna@%b> NOTIFY=SUCCESS ORCPT=rfc822;annika+2Bx@far.example\r\n"
+                       b"RCPT TO:<nobody1@%b> NOTIFY=NEVER\r\nRCPT TO:<nobody2@%b>\r\nDATA\r\n"
+                       b"Subject: x\r\n\r\nb\r\n.\r\nQUIT\r\n" % ((DOMAIN.encode(),) * 4))
+        self.assertEqual(r.stdout.count(b"250 2.1.5"), 3)
+        self.assertEqual(self.reports("bert", 2), {
+            "anna": ("delivered", "rfc822; annika+x@far.example", "a+b", "rfc822-headers"),
+            "nobody2": ("failed", f"rfc822; nobody2@{DOMAIN}", "a+b", "rfc822-headers")})
+
     def test_refusals(self):
         self.start()
         self.sendmail(code=64)
         self.sendmail("-t", text=b"Subject: x\n\nb\n", code=64)
         self.sendmail("-Z", code=64)
         self.sendmail("-bx", code=64)
-        self.sendmail("-N", "sometimes", "anna", code=64)
+        for option, value, hint in (("-N", "sometimes", b"delay, failure, success, or never"),
+                                    ("-N", "never,delay", b"delay, failure, success, or never"),
+                                    ("-N", "", b"delay, failure, success, or never"), ("-R", "half", b"full or hdrs"),
+                                    ("-V", "", b"1 to 100 printable"), ("-V", "a\tb", b"1 to 100 printable"),
+                                    ("-V", "x" * 101, b"1 to 100 printable")):
+            r = self.sendmail(option, value, "anna", code=64)
+            self.assertIn(b"bad %b option value -- specify " % option.encode() + hint, r.stderr)
         r = self.sendmail("anna", text=b"\n" + b"x" * 1000001, code=69)
         self.assertIn(b"message file too big", r.stderr)
         self.sendmail("-f", "a\x01b", "anna", code=65)
@@ -194,7 +247,7 @@ class Sendmail(unittest.TestCase):
             left = self.m.queue("maildrop")
             with self.subTest(name=name):
                 self.assertEqual(len(left), 1 if r.returncode == 0 else 0, r)
-                self.assertEqual(r.returncode, 0 if name in ("whole", "small", "no_content") else 65, r)
+                self.assertEqual(r.returncode, 0 if name in ("whole", "small", "no_content", "orcpt") else 65, r)
             for path in left:
                 os.unlink(path)
 

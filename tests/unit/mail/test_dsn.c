@@ -118,6 +118,40 @@ static void codes_xtext(UNUSED void **state)
 	buf_free(&b);
 }
 
+static void decodes_original_recipients(UNUSED void **state)
+{
+	static const struct {
+		const char *in, *out; /* NULL: malformed */
+	} cases[] = {
+		{ "rfc822;bob+2Bx@a.example", "rfc822;bob+x@a.example" },
+		{ "RFC822;Bob@A.example", "RFC822;Bob@A.example" },
+		{ "x400;/c=id/", NULL }, /* '=' is no xtext */
+		{ "rfc822;a b", NULL },
+		{ "rfc822;\xc3\xb6", NULL },
+		{ "bob@a.example", NULL },
+		{ ";bob", NULL },
+		{ "utf-8;j\\x{F6}rg@a.example", "utf-8;j\xc3\xb6rg@a.example" },
+		{ "UTF-8;j\xc3\xb6rg\\x{2b}\\x{5C}@a.example", "UTF-8;j\xc3\xb6rg+\\@a.example" },
+		{ "utf-8;\\x{1F600}@a.example", "utf-8;\xf0\x9f\x98\x80@a.example" },
+		/* not well-formed: as it came */
+		{ "utf-8;a\\b@a.example", "utf-8;a\\b@a.example" },
+		{ "utf-8;a\\x{D800}@a.example", "utf-8;a\\x{D800}@a.example" },
+		{ "utf-8;a\\x{110000}", "utf-8;a\\x{110000}" },
+		{ "utf-8;a\\x{0A}b", "utf-8;a\\x{0A}b" },
+		{ "utf-8;a\\x{85}b", "utf-8;a\\x{85}b" },
+		{ "utf-8;a\\x{}", "utf-8;a\\x{}" },
+		{ "utf-8;a\\x{F6", "utf-8;a\\x{F6" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct buf b;
+		buf_init(&b, 1000);
+		t_case(cases[i].in);
+		assert_int_equal(dsn_orcpt_decode(&b, sv_z(cases[i].in)), cases[i].out ? 1 : -1);
+		t_assert_sv(buf_sv(&b), cases[i].out ? cases[i].out : "");
+		buf_free(&b);
+	}
+}
+
 static void writes_fields_that_hold_no_other_field(UNUSED void **state)
 {
 	struct buf b;
@@ -143,6 +177,7 @@ int main(void)
 		cmocka_unit_test(parses_codes),
 		cmocka_unit_test(reads_and_writes_notify),
 		cmocka_unit_test(codes_xtext),
+		cmocka_unit_test(decodes_original_recipients),
 		cmocka_unit_test(writes_fields_that_hold_no_other_field),
 	};
 	return cmocka_run_group_tests_name("dsn", tests, NULL, NULL);

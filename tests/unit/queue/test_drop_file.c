@@ -12,6 +12,7 @@ static void whole(struct buf *b)
 	drop_put_number(b, DROP_RET, 2, SV_NONE);
 	drop_put(b, DROP_UTF8, SV_NONE);
 	drop_put_number(b, DROP_RCPT, 4, SV("bob@example.test"));
+	drop_put(b, DROP_ORCPT, SV("rfc822;caroline@far.example"));
 	drop_put_number(b, DROP_RCPT, 0, SV("carol"));
 	drop_put_content(b, SV("Subject: x\n\nbody\n"));
 	drop_put_end(b);
@@ -65,7 +66,7 @@ static void reads_in_any_pieces(UNUSED void **state)
 		struct got g;
 		assert_int_equal(feed(buf_sv(&b), step, &g), 0);
 		assert_true(g.ended);
-		assert_string_equal(g.types, "SFruRRNX");
+		assert_string_equal(g.types, "SFruRORNX");
 		assert_string_equal(g.content, "Subject: x\n\nbody\n");
 	}
 	buf_free(&b);
@@ -93,7 +94,7 @@ static void truncations_do_not_end_and_flips_are_noticed(UNUSED void **state)
 /* Each breaks one rule of the order or of a record. */
 static void broken_files_are_refused(UNUSED void **state)
 {
-	for (int which = 0; which < 9; which++) {
+	for (int which = 0; which < 12; which++) {
 		struct buf b;
 		struct got g;
 		static char big[DROP_ADDRESS_MAX + 1];
@@ -110,7 +111,15 @@ static void broken_files_are_refused(UNUSED void **state)
 			drop_put_number(&b, DROP_RET, 7, SV_NONE);
 		if (which == 5)
 			drop_put_content(&b, SV("x\n"));
+		if (which == 9)
+			drop_put(&b, DROP_ORCPT, SV("rfc822;b\x01"));
+		if (which == 10) { /* two for one */
+			drop_put(&b, DROP_ORCPT, SV("rfc822;b"));
+			drop_put(&b, DROP_ORCPT, SV("rfc822;c"));
+		}
 		drop_put_number(&b, DROP_RCPT, which == 6 ? 16 : 0, which == 7 ? SV("b\nX: y") : SV("b"));
+		if (which == 11) /* for nobody */
+			drop_put(&b, DROP_ORCPT, SV("rfc822;d"));
 		drop_put_content(&b, SV("x\n"));
 		if (which == 8)
 			drop_put_number(&b, DROP_RCPT, 0, SV("late"));
