@@ -27,6 +27,7 @@ enum {
 	ONE_WRITE_MAX = 256 * 1024,          /* content and envelope up to here are joined for one write */
 	WRITER_ENVELOPE_MAX = 64 * 1024 * 1024,
 	BATCH_MAX = 64,                      /* commits: the first one waits for the last one's fsync */
+	TURNS_MIN = 4,
 	TURNS_MAX = 16,                      /* batches at work; the pool of threads should not be smaller */
 	TURN_US = 500,                       /* of an fsync, that make another turn */
 };
@@ -287,12 +288,12 @@ static void join(struct commit_batch *b, struct job *j)
 
 /*
  * Give the turn of B on. One fsync is a wait for a flush of the device's cache, and flushes that threads ask for
- * at once are one: the longer it takes, the more batches go side by side. Where it is short, one batch at a
- * time saves wake-ups and fsyncs of directories. The number of turns moves by one a batch.
+ * at once are one: the longer it takes, the more batches go side by side. Where it is short, few batches save
+ * wake-ups and fsyncs of directories. The number of turns moves by one a batch.
  */
 static void end_turn(struct queue *q, const struct commit_batch *b)
 {
-	int64_t want = 1 + b->sync_us / b->count / TURN_US;
+	int64_t want = TURNS_MIN + b->sync_us / b->count / TURN_US;
 	if (want < q->nturns) {
 		q->nturns--;
 		return;
@@ -310,7 +311,7 @@ static void lead(struct queue *q, struct job *j)
 {
 	struct commit_batch b = { .last = &b.first, .done = fiber_event_new() };
 	if (!q->turns) {
-		q->nturns = 1;
+		q->nturns = TURNS_MIN;
 		q->turns = fiber_sem_new(q->nturns);
 	}
 	join(&b, j);
