@@ -109,13 +109,11 @@ static void refused(struct auth *a, const struct msg_auth_sign_in *m, const char
 	fiber_sleep(a->set.failure_delay_ms);
 }
 
-/* Why WHO may not sign in, whatever the password is; NULL: may. */
-static const char *no_sign_in(const struct auth *a, const struct auth_account *who)
+/* Why WHO may not sign in, whatever the password is; NULL: may. The text may lie in E. */
+static const char *no_sign_in(const struct auth *a, const struct auth_account *who, struct err *e)
 {
-	struct err e = ERR_INIT;
-
-	if (auth_account_allowed(a, who, &e) < 0)
-		return "no process becomes this account";
+	if (auth_account_allowed(a, who, e) < 0)
+		return e->text;
 	if (a->set.only_uid == (uid_t)-1 && who->uid < a->set.first_valid_uid)
 		return "the uid is below first_valid_uid";
 	return !who->unix_account && sv_empty(who->hash) ? "no password" : NULL;
@@ -136,6 +134,7 @@ int auth_sign_in(
 	if (wait > 0 && fiber_sleep(wait) < 0)
 		return err_set(e, ERR_TEMP, "shutting down");
 	int found = 0;
+	struct err refusal = ERR_INIT;
 	const char *why = "unknown user";
 
 	if (m->user.len <= USER_MAX)
@@ -144,7 +143,7 @@ int auth_sign_in(
 		return -1;
 	/* of who may not sign in, PAM is not asked: its modules may count failures and lock root out */
 	if (found == 1)
-		why = no_sign_in(a, &who);
+		why = no_sign_in(a, &who, &refusal);
 	bool usable = !why && m->password.len > 0 && m->password.len <= PASSWORD_MAX && sv_chr(m->password, '\0') < 0;
 	int same;
 

@@ -379,7 +379,7 @@ class Hostile(unittest.TestCase):
                 r.send(f"USER {name}\r\nPASS secret\r\n")
                 r.line()
                 self.assertTrue(r.line().startswith("-ERR"), name)
-        self.m.wait_log(r"daemon@example.test has uid 1 in the users file")
+        self.m.wait_log(r"sign-in refused, user daemon@example.test has uid 1, this instance serves uid \d+ only")
         self.m.wait_log(r"users, line \d+: uid and gid 0 are not for mail users")
         self.served()
 
