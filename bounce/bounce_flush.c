@@ -53,7 +53,8 @@ static bool keep_entry(void *ctx, const struct bounce_entry *en)
 	}
 	struct report_rcpt r = { arena_sv(a, en->recipient), arena_sv(a, en->original),
 		arena_sv(a, en->orcpt), arena_sv(a, en->action), arena_sv(a, en->dsn),
-		arena_sv(a, en->text), arena_sv(a, en->remote_mta), arena_sv(a, en->diagnostic) };
+		arena_sv(a, en->text), arena_sv(a, en->remote_mta), arena_sv(a, en->diagnostic),
+		en->time_s };
 	if (a->exhausted)
 		f->nmore++;
 	else
@@ -118,7 +119,8 @@ static int make_report(struct flush *f, struct sv to, enum report_kind kind, str
 		.nrcpts = f->n,
 		.nmore = f->nmore,
 		.original = buf_sv(&f->original),
-		.header_only = f->header_only };
+		.header_only = f->header_only,
+		.threaded = f->b->p.enable_threaded_bounces };
 	int rc = report_make(&r, out);
 	buf_free(&boundary);
 	return rc;

@@ -73,13 +73,32 @@ static void put_typed(const struct report *r, struct buf *out, const char *name,
 	buf_free(&one);
 }
 
+/* An address of type "utf-8"; where only ASCII may stand, in the form of RFC 6533 3 that does with it. */
+static void put_utf8_field(const struct report *r, struct buf *out, const char *name, const char *type,
+        struct sv address)
+{
+	struct buf one;
+	buf_init(&one, 8 * VALUE_MAX);
+	if (r->smtputf8)
+		clean(r, &one, address);
+	else
+		utf8_xtext_encode(&one, sv_upto(address, VALUE_MAX));
+	dsn_typed_field(out, name, type, buf_sv(&one));
+	buf_free(&one);
+}
+
 static void put_address_field(
         const struct report *r, struct buf *out, const char *name, struct sv internal)
 {
 	struct buf one;
-	buf_init(&one, 4 * VALUE_MAX);
-	put_address(r, &one, internal);
-	dsn_typed_field(out, name, utf8_is_ascii(buf_sv(&one)) ? "rfc822" : "utf-8", buf_sv(&one));
+	internal = sv_upto(internal, VALUE_MAX);
+	buf_init(&one, 2 * VALUE_MAX + 2);
+	if (addr_quote(&one, internal) < 0)
+		buf_put_sv(&one, internal);
+	if (utf8_is_ascii(buf_sv(&one)))
+		put_typed(r, out, name, "rfc822", buf_sv(&one));
+	else
+		put_utf8_field(r, out, name, "utf-8", buf_sv(&one));
 	buf_free(&one);
 }
 
@@ -116,6 +135,27 @@ static bool needs_8bit(struct sv s)
 	return !utf8_is_ascii(s);
 }
 
+/* In-Reply-To and References (RFC 5322 3.6.4), when the mail has an identifier that can stand there. */
+static void put_thread(const struct report *r, struct buf *out)
+{
+	struct sv rest = r->original;
+	struct header_field field;
+	struct buf id;
+	int rc;
+	buf_init(&id, VALUE_MAX);
+	while ((rc = header_next(&rest, &field)) == 1 && field.id != HDR_MESSAGE_ID)
+		;
+	if (rc == 1 && header_unfold(&id, field.body) == 0) {
+		struct sv s = sv_trim(buf_sv(&id));
+		if (s.len > 2 && s.len < 900 && sv_is_print(s) && sv_chr(s, ' ') < 0 && s.p[0] == '<' &&
+		        s.p[s.len - 1] == '>') {
+			header_put(out, SV("References"), s, 900);
+			header_put(out, SV("In-Reply-To"), s, 900);
+		}
+	}
+	buf_free(&id);
+}
+
 static void put_header(const struct report *r, struct buf *out)
 {
 	const struct bouncecf_template *t = r->template;
@@ -126,6 +166,8 @@ static void put_header(const struct report *r, struct buf *out)
 	put_address(r, &v, r->to);
 	header_put(out, SV("To"), buf_sv(&v), 900);
 	header_put(out, SV("Subject"), for_postmaster(r) ? t->postmaster_subject : t->subject, 900);
+	if (r->threaded)
+		put_thread(r, out);
 	buf_puts(out, "Auto-Submitted: auto-replied\n");
 	buf_puts(out, "MIME-Version: 1.0\n");
 	buf_puts(out, "Content-Type: multipart/report; report-type=");
@@ -201,28 +243,54 @@ static void put_text_part(const struct report *whole, struct buf *out)
 		buf_printf(out, "\nand %zu more recipients.\n", r.nmore);
 }
 
-static void put_status_rcpt(const struct report *r, struct buf *out, const struct report_rcpt *p)
+/*
+ * ORCPT as the sender gave it. Without one, the address of RCPT: a relay may add it as ORCPT (RFC 3461
+ * 5.2.1 d), and a mail that went through an alias here was relayed, in a way; without the field nobody could
+ * tell from which address of the sender's list the report comes.
+ */
+static void put_original_recipient(const struct report *r, struct buf *out, const struct report_rcpt *p)
 {
 	struct sv type, addr;
-	buf_putc(out, '\n');
-	put_address_field(r, out, "Final-Recipient", p->recipient);
-	if (p->orcpt.len > 0 && dsn_addr_split(p->orcpt, &type, &addr) == 1) {
-		struct buf t;
-		buf_init(&t, 100);
-		clean(r, &t, sv_upto(type, 64));
-		put_typed(r, out, "Original-Recipient", buf_z(&t), addr);
-		buf_free(&t);
-	} else if (p->original.len > 0) {
-		put_address_field(r, out, "Original-Recipient", p->original);
+	char z[65];
+	if (p->orcpt.len == 0 || dsn_addr_split(p->orcpt, &type, &addr) != 1 ||
+	        sv_copyz(type, z, sizeof(z)) < 0) {
+		if (p->original.len > 0)
+			put_address_field(r, out, "Original-Recipient", p->original);
+	} else if (utf8_is_ascii(addr)) {
+		put_typed(r, out, "Original-Recipient", z, addr);
+	} else {
+		put_utf8_field(r, out, "Original-Recipient", z, addr);
 	}
+}
+
+/* RFC 3461 6.3 g: a code in any case. */
+static void put_status(const struct report *r, struct buf *out, const struct report_rcpt *p)
+{
+	struct dsn_code code;
+	if (dsn_parse(p->dsn, &code, NULL) != 1) {
+		bool bad = sv_eqz(p->action, "failed") || sv_eqz(p->action, "undeliverable");
+		code = bad ? DSN(5, 0, 0) : sv_eqz(p->action, "delayed") ? DSN(4, 0, 0) : DSN(2, 0, 0);
+	}
+	char text[DSN_TEXT_MAX];
+	put_field(r, out, "Status", sv_z(dsn_format(code, text)));
+}
+
+/* One recipient, its fields in the order of the grammar of RFC 3464 2.3. */
+static void put_status_rcpt(const struct report *r, struct buf *out, const struct report_rcpt *p)
+{
+	buf_putc(out, '\n');
+	put_original_recipient(r, out, p);
+	put_address_field(r, out, "Final-Recipient", p->recipient);
 	put_field(r, out, "Action", p->action);
-	put_field(r, out, "Status", p->dsn);
+	put_status(r, out, p);
 	if (p->remote_mta.len > 0)
 		put_typed(r, out, "Remote-MTA", "dns", p->remote_mta);
 	if (p->diagnostic.len > 0)
 		put_typed(r, out, "Diagnostic-Code", "smtp", p->diagnostic);
 	else if (p->text.len > 0)
 		put_typed(r, out, "Diagnostic-Code", "X-merpati", p->text);
+	if (p->attempt_s > 0)
+		put_date_field(r, out, "Last-Attempt-Date", p->attempt_s);
 	if (report_template(r->kind) == BOUNCECF_DELAY && r->retry_until_s > 0)
 		put_date_field(r, out, "Will-Retry-Until", r->retry_until_s);
 }
@@ -237,11 +305,13 @@ static void put_status_part(const struct report *r, struct buf *out)
 	buf_putc(out, '\n');
 	if (r->envid.len > 0)
 		put_field(r, out, "Original-Envelope-Id", r->envid);
-	put_typed(r, out, "Reporting-MTA", "dns", r->myhostname);
+	/* RFC 3461 6.3 b: a name without a domain is none of the DNS */
+	put_typed(r, out, "Reporting-MTA", sv_chr(r->myhostname, '.') > 0 ? "dns" : "x-local-hostname",
+	        r->myhostname);
+	put_date_field(r, out, "Arrival-Date", r->arrival_s);
 	put_field(r, out, "X-Merpati-Queue-ID", r->queue_id);
 	if (r->sender.len > 0)
 		put_address_field(r, out, "X-Merpati-Sender", r->sender);
-	put_date_field(r, out, "Arrival-Date", r->arrival_s);
 	for (size_t i = 0; i < r->nrcpts; i++)
 		put_status_rcpt(r, out, &r->rcpts[i]);
 }

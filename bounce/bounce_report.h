@@ -35,6 +35,7 @@ struct report_rcpt {
 	struct sv text;
 	struct sv remote_mta;
 	struct sv diagnostic;
+	int64_t attempt_s; /* when that became known; 0: not said */
 };
 
 struct report {
@@ -58,6 +59,7 @@ struct report {
 	size_t nmore;       /* recipients that are not listed for want of room */
 	struct sv original; /* the mail or its header, LF line ends */
 	bool header_only;
+	bool threaded;      /* name the mail as what this answers (enable_threaded_bounces) */
 };
 
 int report_make(const struct report *r, struct buf *out);

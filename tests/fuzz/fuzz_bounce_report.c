@@ -19,8 +19,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (size_t i = 0; i < 12; i++)
 		part[i] = sv_take_until(&in, (char)0xff);
 	const struct report_rcpt rcpts[2] = {
-		{ part[0], part[1], part[2], part[3], part[4], part[5], part[6], part[7] },
-		{ part[7], part[6], part[5], part[4], part[3], part[2], part[1], part[0] },
+		{ part[0], part[1], part[2], part[3], part[4], part[5], part[6], part[7], 1 },
+		{ part[7], part[6], part[5], part[4], part[3], part[2], part[1], part[0], 0 },
 	};
 	enum report_kind kind = (enum report_kind)((flags >> 4) % (REPORT_POSTMASTER_DELAY + 1));
 	const struct report r = { .kind = kind,
@@ -37,9 +37,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.arrival_s = 2,
 		.smtputf8 = (flags & 4) != 0,
 		.header_only = (flags & 8) != 0,
+		.threaded = true,
 		.rcpts = rcpts,
 		.nrcpts = 2,
-		.original = SV("Subject: x\n\nbody\n") };
+		.original = part[9].len ? part[9] : SV("Subject: x\n\nbody\n") };
 	struct buf out;
 	buf_init(&out, 4 << 20);
 	if (report_make(&r, &out) < 0)

@@ -1,6 +1,7 @@
 /* links: mail */
-/* Decoders: transfer encodings (octet 0 chooses, octet 1 cuts), encoded words, IDNA. */
+/* Decoders: transfer encodings (octet 0 chooses, octet 1 cuts), encoded words, IDNA, ORCPT. */
 #include "lib/base/utf8.h"
+#include "lib/mail/dsn.h"
 #include "lib/mail/idna.h"
 #include "lib/mail/rfc2047.h"
 #include "lib/mail/transfer.h"
@@ -41,6 +42,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		buf_reset(&many);
 		if (idna_available())
 			check(idna_to_unicode(&many, buf_sv(&one), &e) == 1);
+	}
+	buf_reset(&one);
+	if (dsn_orcpt_decode(&one, in) == 1) {
+		check(utf8_valid(buf_sv(&one)));
+		for (size_t i = 0; i < one.len; i++)
+			check((unsigned char)one.p[i] >= 0x20 && one.p[i] != 0x7f);
+	} else {
+		check(one.len == 0);
 	}
 	buf_free(&one);
 	buf_free(&many);

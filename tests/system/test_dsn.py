@@ -1,5 +1,5 @@
 """DSN (RFC 3461, 3464) from EHLO to the report in the sender's mailbox."""
-import email, os, unittest
+import email, email.policy, email.utils, os, time, unittest
 from instance import Instance, main
 
 MAIL = "Subject: about the boat\r\nFrom: anna@example.test\r\n\r\nIt floats well.\r\n"
@@ -11,6 +11,7 @@ def parts(report):
     assert m.get_content_type() == "multipart/report", m.get_content_type()
     text, status, original = m.get_payload()
     assert status.get_content_type() == "message/delivery-status"
+    assert m.get_param("report-type") == "delivery-status"
     mail, *rcpts = status.get_payload()
     return m, mail, rcpts, original
 
@@ -19,7 +20,7 @@ class Dsn(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.m = Instance(main_cf={"smtpd_client_connection_count_limit": "0", "smtpd_error_sleep_time": "0",
-                                  "smtpd_reject_unlisted_recipient": "no",
+                                  "smtpd_reject_unlisted_recipient": "no", "enable_threaded_bounces": "yes",
                                   "virtual_alias_maps": "inline:{{both@example.test = bert@example.test, "
                                                         "cora@example.test}}"})
         cls.addClassCleanup(cls.m.close)
@@ -119,6 +120,58 @@ class Dsn(unittest.TestCase):
         os.chown(f.name, st.st_uid, st.st_gid)
         self.assertEqual(self.asked("dora@example.test"),
                          [("dora@example.test", "expanded", "2", "dora@example.test")])
+
+    def test_dates(self):
+        name, sender = self.sender()
+        before = int(time.time())
+        self.send(sender, ["no-such-user@example.test"])
+        _, mail, rcpts, _ = parts(self.report(name))
+        when = [email.utils.parsedate_to_datetime(x).timestamp()
+                for x in (mail["Arrival-Date"], rcpts[0]["Last-Attempt-Date"])]
+        self.assertTrue(before <= when[0] <= when[1] <= time.time(), (before, when))
+        self.assertEqual(mail["Reporting-MTA"], "dns; mail.example.test")
+        # without ORCPT: what was given to RCPT
+        self.assertEqual(rcpts[0]["Original-Recipient"], "rfc822; no-such-user@example.test")
+
+    def utf8(self, *commands):
+        c = self.m.raw()
+        self.addCleanup(c.close)
+        c.reply()
+        for line in ("EHLO client.example", *commands):
+            self.assertEqual(c.cmd(line)[0], 250, line)
+        self.assertEqual(c.cmd("DATA")[0], 354)
+        self.assertEqual(c.cmd("Subject: gr\u00fc\u00dfe\r\n\r\nh\u00e4\r\n.")[0], 250)
+        c.cmd("QUIT")
+
+    def test_smtputf8_GLOBAL(self):
+        """RFC 6533: a report about an SMTPUTF8 mail has UTF-8 in it, and types that say so."""
+        name, sender = self.sender()
+        self.utf8(f"MAIL FROM:<{sender}> BODY=8BITMIME SMTPUTF8",
+                  "RCPT TO:<j\u00f6rg@example.test> ORCPT=utf-8;g\\x{FC}nter@far.example")
+        raw = self.report(name)
+        m = email.message_from_bytes(raw, policy=email.policy.SMTPUTF8)
+        self.assertEqual((m.get_content_type(), m.get_param("report-type")), ("multipart/report", "global-delivery-status"))
+        self.assertEqual([p.get_content_type() for p in m.get_payload()],
+                         ["text/plain", "message/global-delivery-status", "message/global"])
+        self.assertIn("\nOriginal-Recipient: utf-8; g\u00fcnter@far.example\n"
+                      "Final-Recipient: utf-8; j\u00f6rg@example.test\nAction: failed\n".encode(), raw)
+        self.assertIn("\n<j\u00f6rg@example.test>".encode(), raw)
+        self.assertIn("Subject: gr\u00fc\u00dfe\n".encode(), raw)
+
+    def test_smtputf8_ORCPT(self):
+        """A mail that is not SMTPUTF8: its report is ASCII, and loses nothing."""
+        name, sender = self.sender()
+        self.utf8(f"MAIL FROM:<{sender}> BODY=8BITMIME RET=HDRS",
+                  "RCPT TO:<no-such-user@example.test> ORCPT=utf-8;g\\x{FC}nter\\x{2B}x@far.example")
+        raw = self.report(name)
+        self.assertEqual(parts(raw)[2][0]["Original-Recipient"], "utf-8; g\\x{FC}nter\\x{2B}x@far.example")
+
+    def test_thread(self):
+        name, sender = self.sender()
+        with self.m.smtp() as s:
+            s.sendmail(sender, ["no-such-user@example.test"], "Message-Id: <boat.1@far.example>\r\n" + MAIL)
+        m = parts(self.report(name))[0]
+        self.assertEqual((m["In-Reply-To"], m["References"]), ("<boat.1@far.example>", "<boat.1@far.example>"))
 
     def failure(self, ret):
         name, sender = self.sender()

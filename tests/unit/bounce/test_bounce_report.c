@@ -203,8 +203,133 @@ static void smtputf8(void **state)
 	buf_reset(&out);
 	r.smtputf8 = false;
 	assert_int_equal(report_make(&r, &out), 0);
-	has(buf_sv(&out), "Final-Recipient: rfc822; b??rt@here.example\n");
+	has(buf_sv(&out), "Final-Recipient: utf-8; b\\x{E9}rt@here.example\n");
+	has(buf_sv(&out), "\n<b??rt@here.example>");
 	assert_true(utf8_is_ascii(buf_sv(&out)));
+	/* ORCPT of that type, as it is kept */
+	rcpt.orcpt = SV("UTF-8;j\xc3\xb6rg@far.example");
+	for (int i = 0; i < 2; i++) {
+		r.smtputf8 = i == 1;
+		buf_reset(&out);
+		assert_int_equal(report_make(&r, &out), 0);
+		has(buf_sv(&out), i ? "Original-Recipient: UTF-8; j\xc3\xb6rg@far.example\n"
+		                    : "Original-Recipient: UTF-8; j\\x{F6}rg@far.example\n");
+	}
+	buf_free(&out);
+}
+
+/* RFC 3464 2.2, 2.3: the fields, in the order of its grammar, which allows no other. */
+static void fields_in_order(void **state)
+{
+	(void)state;
+	struct report_rcpt rcpt = one;
+	struct buf out;
+	rcpt.action = SV("delayed");
+	rcpt.dsn = SV("4.4.1");
+	rcpt.remote_mta = SV("mx.far.example");
+	rcpt.diagnostic = SV("450 4.2.1 later");
+	rcpt.attempt_s = 1795391999;
+	buf_init(&out, 1 << 20);
+	struct report r = sample(&rcpt, 1);
+	r.kind = REPORT_DELAY;
+	r.template = bouncecf_builtin(BOUNCECF_DELAY);
+	r.envid = SV("QQ314159");
+	r.retry_until_s = 1795392000 + 86400;
+	assert_int_equal(report_make(&r, &out), 0);
+	has(buf_sv(&out),
+	        "\nContent-Type: message/delivery-status\n\n"
+	        "Original-Envelope-Id: QQ314159\n"
+	        "Reporting-MTA: dns; mx.here.example\n"
+	        "Arrival-Date: Mon, 23 Nov 2026 06:59:50 +0700\n"
+	        "X-Merpati-Queue-ID: 4abcDEF123z\n"
+	        "X-Merpati-Sender: rfc822; anna@far.example\n"
+	        "\n"
+	        "Original-Recipient: rfc822; bertie@here.example\n"
+	        "Final-Recipient: rfc822; bert@here.example\n"
+	        "Action: delayed\n"
+	        "Status: 4.4.1\n"
+	        "Remote-MTA: dns; mx.far.example\n"
+	        "Diagnostic-Code: smtp; 450 4.2.1 later\n"
+	        "Last-Attempt-Date: Mon, 23 Nov 2026 06:59:59 +0700\n"
+	        "Will-Retry-Until: Tue, 24 Nov 2026 07:00:00 +0700\n"
+	        "\n--=_b0undary\n");
+	buf_free(&out);
+}
+
+/* What is missing or odd becomes something that a reader of reports can take. */
+static void fallbacks(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *action, *status;
+	} cases[] = { { "failed", "5.0.0" }, { "delayed", "4.0.0" }, { "relayed", "2.0.0" },
+		{ "undeliverable", "5.0.0" } };
+	struct buf out;
+	buf_init(&out, 1 << 20);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		static const char *const codes[] = { "", "nonsense", "5.1", "7.1.1", "5.1.1.1" };
+		for (size_t k = 0; k < ARRAY_LEN(codes); k++) {
+			struct report_rcpt rcpt = one;
+			char want[40];
+			rcpt.action = sv_z(cases[i].action);
+			rcpt.dsn = sv_z(codes[k]);
+			struct report r = sample(&rcpt, 1);
+			buf_reset(&out);
+			assert_int_equal(report_make(&r, &out), 0);
+			snprintf(want, sizeof(want), "\nStatus: %s\n", cases[i].status);
+			has(buf_sv(&out), want);
+		}
+	}
+	struct report_rcpt rcpt = one;
+	rcpt.orcpt = SV("no type");
+	struct report r = sample(&rcpt, 1);
+	r.myhostname = SV("laptop");
+	buf_reset(&out);
+	assert_int_equal(report_make(&r, &out), 0);
+	has(buf_sv(&out), "\nReporting-MTA: x-local-hostname; laptop\n");
+	has(buf_sv(&out), "\nOriginal-Recipient: rfc822; bertie@here.example\n");
+	hasnot(buf_sv(&out), "Last-Attempt-Date");
+	rcpt.original = SV("");
+	rcpt.orcpt = SV("");
+	buf_reset(&out);
+	assert_int_equal(report_make(&r, &out), 0);
+	hasnot(buf_sv(&out), "Original-Recipient");
+	buf_free(&out);
+}
+
+static void threads(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *mail, *id; /* NULL: no fields */
+	} cases[] = {
+		{ "Subject: x\nMESSAGE-ID:\n <a.b@c>\n\nMessage-Id: <no@no>\n", "<a.b@c>" },
+		{ "Subject: x\n\nMessage-Id: <no@no>\n", NULL },
+		{ "Message-Id: a.b@c\n", NULL },
+		{ "Message-Id: <a b@c>\n", NULL },
+		{ "Message-Id: <a\xc3\xb6@c>\n", NULL },
+		{ "Message-Id: <>\n", NULL },
+		{ "", NULL },
+	};
+	struct buf out;
+	buf_init(&out, 1 << 20);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		for (int on = 0; on < 2; on++) {
+			struct report r = sample(&one, 1);
+			char want[100];
+			t_case(cases[i].mail);
+			r.original = sv_z(cases[i].mail);
+			r.threaded = on;
+			buf_reset(&out);
+			assert_int_equal(report_make(&r, &out), 0);
+			struct sv head = sv_upto(buf_sv(&out), (size_t)sv_find(buf_sv(&out), SV("\n\n")));
+			snprintf(want, sizeof(want), "\nReferences: %s\nIn-Reply-To: %s\n",
+			        cases[i].id ? cases[i].id : "", cases[i].id ? cases[i].id : "");
+			if (on && cases[i].id)
+				has(head, want);
+			else
+				hasnot(head, "References");
+		}
 	buf_free(&out);
 }
 
@@ -226,7 +351,7 @@ static void hostile(void **state)
 	};
 	for (size_t i = 0; i < ARRAY_LEN(evil); i++) {
 		const struct report_rcpt rcpt = { evil[i], evil[i], evil[i], evil[i], evil[i],
-			evil[i], evil[i], evil[i] };
+			evil[i], evil[i], evil[i], 0 };
 		struct buf out;
 		buf_init(&out, 1 << 20);
 		struct report r = sample(&rcpt, 1);
@@ -248,7 +373,7 @@ static void long_values_are_cut(void **state)
 	struct buf out;
 	memset(z, 'x', 200000);
 	struct sv v = sv_n(z, 200000);
-	const struct report_rcpt rcpt = { v, v, v, v, v, v, v, v };
+	const struct report_rcpt rcpt = { v, v, v, v, v, v, v, v, 0 };
 	buf_init(&out, 1 << 20);
 	struct report r = sample(&rcpt, 1);
 	r.to = r.envid = v;
@@ -268,6 +393,9 @@ int main(void)
 		cmocka_unit_test(kinds),
 		cmocka_unit_test(templates),
 		cmocka_unit_test(smtputf8),
+		cmocka_unit_test(fields_in_order),
+		cmocka_unit_test(fallbacks),
+		cmocka_unit_test(threads),
 		cmocka_unit_test(hostile),
 		cmocka_unit_test(long_values_are_cut),
 	};
