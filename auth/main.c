@@ -108,7 +108,7 @@ static int post_jail(struct server *s, struct err *e)
 static const struct server_def auth = {
 	.name = "auth",
 	.client_limit = 2000,
-	.jail = JAIL_ACCEPT | JAIL_PASS_FD | JAIL_UNIX | JAIL_READ_FILES,
+	.jail = JAIL_ACCEPT | JAIL_PASS_FD | JAIL_READ_FILES,
 	.singleton = true,
 	.paths = paths,
 	.pre_jail = pre_jail,

@@ -9,6 +9,7 @@ int main(int argc, char **argv)
 		.name = "postlogd",
 		.jail = JAIL_READ_FILES | JAIL_WRITE_FILES | JAIL_UNIX,
 		.singleton = true,
+		.keeps_stderr = true,
 		.paths = postlogd_paths,
 		.pre_jail = postlogd_pre_jail,
 		.post_jail = postlogd_post_jail,

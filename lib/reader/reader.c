@@ -24,6 +24,8 @@ static int own_mailbox(struct server *s, const struct clnt_auth_identity *who, s
 		return err_set(e, ERR_CONFIG, "%.*s is not the path of a Maildir", SV_ARG(path));
 	if (sys_mkdir(dir, 0700) < 0 && errno != EEXIST)
 		return err_sys(e, errno, "make %s", dir);
+	/* auth's connection is all that it has, and it makes no other one */
+	server_give_up(s, JAIL_UNIX);
 	return server_allow_write(s, dir);
 }
 

@@ -107,12 +107,31 @@ static int read_config(struct server *s, struct err *e)
 	return 0;
 }
 
+/*
+ * Standard error is the log file, which a user's process could fake or empty: behind the jail of a system
+ * instance the log socket is all there is. (A sanitizer speaks by standard error only.)
+ */
+static int close_stderr(const struct server *s, struct err *e)
+{
+#ifndef MERPATI_SANITIZED
+	if (!s->is_system || s->def->keeps_stderr || !getenv("MERPATI_LOG_FD"))
+		return 0;
+	int null = sys_open("/dev/null", O_RDWR, 0);
+	if (null < 0 || dup2(null, STDERR_FILENO) < 0)
+		return err_sys(e, errno, "sandbox: standard error");
+	sys_close(null);
+#endif
+	(void)s;
+	(void)e;
+	return 0;
+}
+
 static int close_jail(struct server *s, struct err *e)
 {
+	if (close_stderr(s, e) < 0 || account_assume(s, e) < 0 || (s->def->paths && s->def->paths(s, e) < 0))
+		return -1;
 	s->jail.allow = s->def->jail & ~s->given_up;
 	s->jail.seccomp_optional = !s->core.sandbox_required;
-	if (account_assume(s, e) < 0 || (s->def->paths && s->def->paths(s, e) < 0))
-		return -1;
 #ifdef MERPATI_FAULTS
 	fault_init();
 #endif

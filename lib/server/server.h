@@ -42,6 +42,7 @@ struct server_def {
 	unsigned jail;               /* enum jail_class bits */
 	const char *rights;          /* the program whose row of lib/server/rights.h counts; NULL: NAME */
 	bool singleton;              /* serves until stopped: no max_idle, no max_use */
+	bool keeps_stderr;           /* it writes the log, and says by standard error what keeps it from that */
 	/* Sessions come from auth (server_handed.h): under which name, and how many at once. */
 	const char *handed;
 	int (*room)(struct server *s, unsigned *out, struct err *e);
@@ -69,7 +70,7 @@ void server_stop(struct server *s, int code);
 bool server_is_system(const struct server *s);
 /* The accounts of a system instance. */
 const struct rights_own *server_own_accounts(const struct server *s);
-/* In pre_jail: this process needs less than its definition says (enum jail_class bits). */
+/* In pre_jail or paths: this process needs less than its definition says (enum jail_class bits). */
 void server_give_up(struct server *s, unsigned jail);
 /* Whose process this is: NULL in a private instance, and where no row says that auth assigns it. */
 const struct clnt_auth_identity *server_identity(const struct server *s);
