@@ -183,8 +183,11 @@ static void stay_assigned(struct server_handed *h)
 	h->auth = h->server->assigner;
 	h->server->assigner = NULL;
 	take_sessions(h, &e);
-	if (!h->leaving)
-		server_ask_stop(h->server, SERVER_DRAINS, e.text);
+	if (h->leaving)
+		return;
+	if (e.cls == ERR_BUG) /* this auth is not to be believed */
+		log_error("no more sessions are taken: %s", e.text);
+	server_ask_stop(h->server, SERVER_DRAINS, e.text);
 }
 
 static void run_enlister(void *arg)
