@@ -103,7 +103,9 @@ static int post_jail(struct server *s, struct err *e)
 static int paths(struct server *s, struct err *e)
 {
 	(void)e;
-	return server_is_system(s) ? server_allow_read(s, "/") : server_allow_write(s, "/");
+	if (!server_is_system(s))
+		return server_allow_write(s, "/");
+	return server_allow_read(s, "/") < 0 ? -1 : server_allow_write(s, LOCAL_PARTIAL);
 }
 
 static void idle(void *arg, bool on)

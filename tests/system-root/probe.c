@@ -112,7 +112,8 @@ static void connect_unix(const char *name, const char *path, bool abstract)
 
 static void try_network(void)
 {
-	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_port = htons(25), .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_port = htons(25),
+		.sin_addr = { htonl(INADDR_LOOPBACK) } };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	result("socket-inet", fd);
 	int rc = fd < 0 ? -1 : connect(fd, (struct sockaddr *)&sa, sizeof(sa));
