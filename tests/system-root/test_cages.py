@@ -4,7 +4,9 @@ import imaplib, os, poplib, re, signal, socket, sys, threading, time, unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 from fake_master import sanitized  # noqa: E402
-from system_instance import PREFIX, SKIP, System, enter, main, prefix  # noqa: E402
+from system_instance import PREFIX, System, enter, main  # noqa: E402
+
+enter()
 
 BUILD = os.environ.get("MERPATI_BUILD", "")
 PROBE = "/mnt/probe"
@@ -59,7 +61,7 @@ class Listener:
                 return
 
 
-@unittest.skipIf(sanitized(f"{prefix()}/libexec/merpati/smtpd"), "the cages of a sanitized build only log")
+@unittest.skipIf(sanitized(f"{PREFIX}/libexec/merpati/smtpd"), "the cages of a sanitized build only log")
 class Cages(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -177,5 +179,4 @@ class Cages(unittest.TestCase):
                 self.assertEqual(set(self.probe(name, last, done)), {tried}, f"{name}: {last}")
 
 
-enter()
 main()

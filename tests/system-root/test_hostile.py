@@ -7,6 +7,8 @@ from fake_master import AUTH, MASTER, READY, STOP, U32, U32S, Conn, f_str, f_u32
 from ipc_garbage import attacks, frame, throw  # noqa: E402
 from system_instance import CONF, PREFIX, System, enter, main, wait_for  # noqa: E402
 
+enter()
+
 SPOOL = "/var/spool/merpati"
 SEED = int(os.environ.get("MERPATI_SEED", random.SystemRandom().randrange(1 << 32)))
 ENLIST, SESSION, BECOME, BECAME = 9, 11, 20, 21
@@ -218,5 +220,4 @@ class Becoming(unittest.TestCase):
         self.assertEqual(n.proc.wait(20), 0)
 
 
-enter()
 main()

@@ -5,6 +5,8 @@ import grp, os, pwd, re, shutil, stat, subprocess, sys, unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 from system_instance import ACCOUNTS, CONF, PREFIX, System, enter, main  # noqa: E402
 
+enter()
+
 SPOOL = "/var/spool/merpati"
 # ARCHITECTURE section 2, said once more
 LAYOUT = {
@@ -175,5 +177,4 @@ class Init(unittest.TestCase):
         self.assertEqual(findings(m), (0, []))
 
 
-enter()
 main()

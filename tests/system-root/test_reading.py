@@ -5,6 +5,8 @@ import imaplib, os, poplib, pwd, re, signal, subprocess, sys, threading, unittes
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 from system_instance import System, enter, main, sh  # noqa: E402
 
+enter()
+
 FAST = {"auth_failure_delay": "0", "login_attempt_limit": "50"}
 
 
@@ -253,5 +255,4 @@ class Reading(unittest.TestCase):
         self.assertEqual(len(m.mails("anna")), 2)
 
 
-enter()
 main()
