@@ -8,7 +8,7 @@
 #include "lib/base/hash.h"
 #include "lib/clnt/clnt_cleanup.h"
 #include "lib/config/params.h"
-#include "lib/map/matchlist.h"
+#include "lib/map/userlist.h"
 #include "lib/queue/drop_file.h"
 #include "lib/queue/queue_dir.h"
 #include "pickup/pickup_odd.h"
@@ -24,7 +24,7 @@ struct pickup {
 	struct params_pickup p;
 	struct params_sendmail sendmail;
 	struct maps_env env;
-	struct matchlist *submit_users; /* NULL: everybody */
+	struct userlist *submit_users; /* NULL: everybody */
 	struct queue queue;
 	struct ipc_pool *cleanup;
 	struct fiber_event *wake;       /* look into maildrop/ now */

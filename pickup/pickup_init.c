@@ -2,7 +2,6 @@
 #include "lib/fiber/fiber.h"
 #include "lib/server/server.h"
 #include "lib/sys/log.h"
-#include "lib/sys/name_service.h"
 #include "lib/sys/rand.h"
 #include "pickup/pickup.h"
 
@@ -26,13 +25,9 @@ int pickup_pre_jail(struct server *s, struct err *e)
 	if (params_core_load(cfg, &p->core, e) < 0 || params_pickup_load(cfg, &p->p, e) < 0 ||
 		params_sendmail_load(cfg, &p->sendmail, e) < 0)
 		return -1;
-	if (strcmp(p->sendmail.authorized_submit_users, "static:anyone") != 0) {
-		p->submit_users = matchlist_open(
-			"authorized_submit_users", p->sendmail.authorized_submit_users, 0, &p->env, e);
-		if (!p->submit_users)
-			return -1;
-		name_service_load(); /* for the names of those who submit */
-	}
+	if (userlist_open("authorized_submit_users", p->sendmail.authorized_submit_users, &p->env, &p->submit_users,
+		    e) < 0)
+		return -1;
 	htab_init(&p->uids, (struct hash_seed){ rand_u64(), rand_u64() });
 	pickup_odd_init(&p->odd, (struct hash_seed){ rand_u64(), rand_u64() });
 	if (queue_open(&p->queue, p->core.queue_directory, e) < 0)

@@ -2,7 +2,6 @@
  * pickup/pickup_serve.c - public/submit: a local user's program hands over a mail; public/pickup: a
  * connection alone means "look into maildrop/".
  */
-#include <pwd.h>
 
 #include "lib/fiber/fiber.h"
 #include "lib/ipc/msg.h"
@@ -10,7 +9,7 @@
 #include "lib/sys/log.h"
 #include "pickup/pickup.h"
 
-enum { STEP_MS = 300 * 1000, NAME_BUF = 16384 };
+enum { STEP_MS = 300 * 1000 };
 
 enum { STATUS_OK = 0, STATUS_TEMP = 1, STATUS_PERM = 2 };
 
@@ -41,33 +40,14 @@ static void decide_failure(struct submission *s, const struct err *e)
 	}
 }
 
-struct name_job {
-	uid_t uid;
-	char name[256];
-};
-
-static void find_name(void *rec)
-{
-	struct name_job *j = rec;
-	struct passwd pw, *found = NULL;
-	char *room = mem_alloc(NAME_BUF);
-	if (getpwuid_r(j->uid, &pw, room, NAME_BUF, &found) == 0 && found)
-		snprintf(j->name, sizeof(j->name), "%s", found->pw_name);
-	free(room);
-}
-
 /* authorized_submit_users. */
 static void check_user(struct submission *s)
 {
 	struct err e = ERR_INIT;
-	struct name_job j = { .uid = s->uid, .name = "unknown" };
-	if (!s->p->submit_users)
-		return;
-	fiber_offload(FIBER_POOL_LOOKUP, find_name, &j);
-	int rc = matchlist_string(s->p->submit_users, sv_z(j.name), &e);
+	char name[USERLIST_NAME_MAX];
+	int rc = userlist_allows(s->p->submit_users, s->uid, name, &e);
 	if (rc == 0) {
-		log_warn("submission: uid=%u, user %s is not in authorized_submit_users", (unsigned)s->uid,
-			j.name);
+		log_warn("submission: uid=%u, user %s is not in authorized_submit_users", (unsigned)s->uid, name);
 		decide(s, STATUS_PERM, "5.7.1", "you are not allowed to submit mail");
 	} else if (rc < 0) {
 		decide_failure(s, &e);

@@ -22,6 +22,7 @@
 #include "lib/deliver/deliver.h"
 #include "lib/fiber/fiber.h"
 #include "lib/ipc/ipc.h"
+#include "lib/map/userlist.h"
 #include "lib/queue/done_log.h"
 #include "lib/queue/queue_mail.h"
 #include "lib/server/server.h"
@@ -137,6 +138,8 @@ struct qmgr {
 	struct server *server;
 	struct config *cfg;
 	struct params_core core;
+	struct maps_env env;
+	struct userlist *flush_users; /* NULL: everybody */
 	struct params_qmgr p;
 	struct queue q;
 	struct sched sched;

@@ -1,4 +1,7 @@
 /* The socket of qmgr: credits, announcements, flush. */
+#include <errno.h>
+#include <sys/socket.h>
+
 #include "lib/ipc/msg.h"
 #include "lib/sys/clock.h"
 #include "lib/sys/log.h"
@@ -22,15 +25,39 @@ static int give_credit(struct qmgr *qm, struct ipc_conn *conn, uint32_t request_
 	return msg_qmgr_credit_send(conn, &m, request_id, NULL, 0, fiber_deadline(WRITE_MS), e);
 }
 
-static int take_flush(struct qmgr *qm, struct ipc_conn *conn, const struct ipc_frame *f,
-        struct arena *a, struct err *e)
+/* authorized_flush_users; root and our own programs always may. WHY is the answer to who may not. */
+static bool may_flush(struct qmgr *qm, const struct server_conn *c, struct err *why)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+	char name[USERLIST_NAME_MAX];
+	if (getsockopt(c->fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0) {
+		err_sys(why, errno, "who asks");
+		return false;
+	}
+	if (peer.uid == 0 || peer.uid == geteuid())
+		return true;
+	int rc = userlist_allows(qm->flush_users, peer.uid, name, why);
+	if (rc == 0)
+		err_set(why, ERR_PERM, "user %s(%u) is not in authorized_flush_users", name, (unsigned)peer.uid);
+	if (rc != 1)
+		log_warn("flush: %s", why->text);
+	return rc == 1;
+}
+
+static int take_flush(struct qmgr *qm, struct server_conn *c, struct ipc_conn *conn,
+        const struct ipc_frame *f, struct err *e)
 {
 	struct msg_qmgr_flush m;
-	if (msg_qmgr_flush_from(f, a, &m, e) != 1)
+	struct err why = ERR_INIT;
+	if (msg_qmgr_flush_from(f, c->arena, &m, e) != 1)
 		return -1;
-	bool ok = qmgr_flush(qm, &m.sites, &m.queue_ids) == 0;
-	const struct msg_qmgr_accepted answer = { .ok = ok,
-		.text = ok ? SV("") : SV("too many flush requests wait already; try again later") };
+	bool ok = may_flush(qm, c, &why);
+	if (ok && qmgr_flush(qm, &m.sites, &m.queue_ids) < 0) {
+		ok = false;
+		err_set(&why, ERR_TEMP, "too many flush requests wait already; try again later");
+	}
+	const struct msg_qmgr_accepted answer = { .ok = ok, .denied = why.cls == ERR_PERM, .text = sv_z(why.text) };
 	return msg_qmgr_accepted_send(
 	        conn, &answer, f->request_id, NULL, 0, fiber_deadline(WRITE_MS), e);
 }
@@ -43,7 +70,7 @@ static int answer(struct qmgr *qm, struct server_conn *c, struct ipc_conn *conn,
 		return err_set(e, ERR_TEMP, "protocol %u is not for qmgr", f->protocol);
 	switch (f->type) {
 	case MSG_qmgr_want_credit: return give_credit(qm, conn, f->request_id, e);
-	case MSG_qmgr_flush: return take_flush(qm, conn, f, c->arena, e);
+	case MSG_qmgr_flush: return take_flush(qm, c, conn, f, e);
 	case MSG_qmgr_arrived:
 		if (msg_qmgr_arrived_from(f, c->arena, &m, e) != 1)
 			return -1;

@@ -11,9 +11,13 @@
 
 int qmgr_open(struct qmgr *qm, struct server *s, struct err *e)
 {
+	struct params_sendmail users;
 	qm->server = s;
 	qm->cfg = server_config(s);
-	if (params_core_load(qm->cfg, &qm->core, e) < 0 || params_qmgr_load(qm->cfg, &qm->p, e) < 0)
+	if (params_core_load(qm->cfg, &qm->core, e) < 0 || params_qmgr_load(qm->cfg, &qm->p, e) < 0 ||
+	        params_sendmail_load(qm->cfg, &users, e) < 0 ||
+	        userlist_open("authorized_flush_users", users.authorized_flush_users, &qm->env,
+	                &qm->flush_users, e) < 0)
 		return -1;
 	if (qm->p.bounce_queue_lifetime > qm->p.maximal_queue_lifetime) {
 		log_warn("%s: bounce_queue_lifetime is longer than maximal_queue_lifetime, which counts for "

@@ -6,7 +6,6 @@
  * when anything is wrong. Exit 0 means: fsynced, file and directory.
  */
 #include <errno.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <sys/socket.h>
@@ -14,7 +13,7 @@
 #include <sysexits.h>
 
 #include "lib/config/params.h"
-#include "lib/map/matchlist.h"
+#include "lib/map/userlist.h"
 #include "lib/queue/drop_file.h"
 #include "lib/queue/queue_dir.h"
 #include "lib/sys/clock.h"
@@ -56,17 +55,16 @@ static void check_user(struct drop *d, const char *list)
 {
 	struct maps_env env = { 0 };
 	struct err e = ERR_INIT;
-	if (strcmp(list, "static:anyone") == 0)
-		return;
-	const struct passwd *pw = getpwuid(getuid());
-	struct matchlist *users = matchlist_open("authorized_submit_users", list, 0, &env, &e);
-	int rc = users ? matchlist_string(users, sv_z(pw ? pw->pw_name : "unknown"), &e) : -1;
+	char name[USERLIST_NAME_MAX];
+	struct userlist *users;
+	int rc = userlist_open("authorized_submit_users", list, &env, &users, &e);
+	if (rc == 0)
+		rc = userlist_allows(users, getuid(), name, &e);
 	if (rc < 0)
 		fail(d, EX_TEMPFAIL, "%s", e.text);
 	if (rc == 0)
-		fail(d, EX_NOPERM, "User %s(%u) is not allowed to submit mail", pw ? pw->pw_name : "unknown",
-			(unsigned)getuid());
-	matchlist_free(users);
+		fail(d, EX_NOPERM, "User %s(%u) is not allowed to submit mail", name, (unsigned)getuid());
+	userlist_free(users);
 }
 
 static void create(struct drop *d)

@@ -1,25 +1,23 @@
 /* showq/showq.c - who may look (authorized_mailq_users), and the way of the octets to the client. */
 #include "showq/showq.h"
 
-#include <pwd.h>
 #include <sys/socket.h>
 
 #include "lib/config/params.h"
 #include "lib/fiber/fiber.h"
 #include "lib/fiber/stream.h"
-#include "lib/map/matchlist.h"
+#include "lib/map/userlist.h"
 #include "lib/queue/queue_list.h"
 #include "lib/server/server.h"
 #include "lib/sys/log.h"
-#include "lib/sys/name_service.h"
 
-enum { WRITE_MS = 100 * 1000, NAME_BUF = 16384 };
+enum { WRITE_MS = 100 * 1000 };
 
 struct showq {
 	struct params_core core;
 	struct params_sendmail p;
 	struct maps_env env;
-	struct matchlist *users; /* NULL: everybody */
+	struct userlist *users; /* NULL: everybody */
 	struct queue queue;
 };
 
@@ -38,29 +36,9 @@ int showq_pre_jail(struct server *s, struct err *e)
 	server_set_state(s, q);
 	if (params_core_load(cfg, &q->core, e) < 0 || params_sendmail_load(cfg, &q->p, e) < 0)
 		return -1;
-	const char *list = q->p.authorized_mailq_users;
-	if (strcmp(list, "static:anyone") != 0) {
-		q->users = matchlist_open("authorized_mailq_users", list, 0, &q->env, e);
-		if (!q->users)
-			return -1;
-		name_service_load(); /* for the names of those who look */
-	}
+	if (userlist_open("authorized_mailq_users", q->p.authorized_mailq_users, &q->env, &q->users, e) < 0)
+		return -1;
 	return queue_open(&q->queue, q->core.queue_directory, e);
-}
-
-struct name_job {
-	uid_t uid;
-	char name[256];
-};
-
-static void find_name(void *rec)
-{
-	struct name_job *j = rec;
-	struct passwd pw, *found = NULL;
-	char *room = mem_alloc(NAME_BUF);
-	if (getpwuid_r(j->uid, &pw, room, NAME_BUF, &found) == 0 && found)
-		snprintf(j->name, sizeof(j->name), "%s", found->pw_name);
-	free(room);
 }
 
 static bool may_look(struct showq *q, int fd)
@@ -74,11 +52,10 @@ static bool may_look(struct showq *q, int fd)
 		return false;
 	if (peer.uid == 0 || peer.uid == geteuid())
 		return true;
-	struct name_job j = { .uid = peer.uid, .name = "unknown" };
-	fiber_offload(FIBER_POOL_LOOKUP, find_name, &j);
-	int rc = matchlist_string(q->users, sv_z(j.name), &e);
+	char name[USERLIST_NAME_MAX];
+	int rc = userlist_allows(q->users, peer.uid, name, &e);
 	if (rc != 1)
-		log_warn("user %s(%u) may not see the queue (authorized_mailq_users)%s%s", j.name,
+		log_warn("user %s(%u) may not see the queue (authorized_mailq_users)%s%s", name,
 			(unsigned)peer.uid, rc < 0 ? ": " : "", e.text);
 	return rc == 1;
 }

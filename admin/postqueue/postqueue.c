@@ -67,7 +67,7 @@ static void list_from(int fd, struct listing *l)
 {
 	struct buf b;
 	ssize_t n = 1;
-	size_t len;
+	size_t len, last = 0;
 	buf_init(&b, GROUP_MAX);
 	while (n > 0) {
 		char *room = buf_room(&b, 65536);
@@ -81,10 +81,14 @@ static void list_from(int fd, struct listing *l)
 			if (!listing_group(l, sv_upto(buf_sv(&b), len)))
 				fatal(EX_SOFTWARE, "malformed showq server response");
 			buf_consume(&b, len);
+			last = len;
 		}
 	}
-	if (b.len > 0)
-		fatal(EX_SOFTWARE, "malformed showq server response");
+	/* an answer begins with the protocol's name and ends with a group that is empty */
+	if (last == 0 && b.len == 0)
+		fatal(EX_NOPERM, "Queue report unavailable - you are not in authorized_mailq_users (or see the log)");
+	if (b.len > 0 || last != 1)
+		fatal(EX_IOERR, "the report ends too early: see the log");
 	buf_free(&b);
 }
 
@@ -134,7 +138,7 @@ static void flush(struct params_core *core, struct sv site, struct sv id)
 	if (rc < 0)
 		fatal(EX_UNAVAILABLE, "Cannot flush mail queue - mail system is down (%s)", e.text);
 	if (rc == 0)
-		fatal(EX_UNAVAILABLE, "Cannot flush mail queue - %s", e.text);
+		fatal(e.cls == ERR_PERM ? EX_NOPERM : EX_UNAVAILABLE, "Cannot flush mail queue - %s", e.text);
 	clnt_qmgr_free(qmgr);
 	ipc_pool_free(pool);
 }

@@ -108,7 +108,7 @@ static int flush_answer(const struct ipc_frame *f, struct arena *a, struct err *
 	if (msg_qmgr_accepted_decode(f->body, a, &m, e) != 1)
 		return -1;
 	if (!m.ok) {
-		err_set(e, ERR_PERM, "%.*s", SV_ARG(m.text));
+		err_set(e, m.denied ? ERR_PERM : ERR_TEMP, "%.*s", SV_ARG(m.text));
 		return 0;
 	}
 	return 1;

@@ -35,7 +35,8 @@ int clnt_qmgr_arrived(struct clnt_qmgr *q, struct sv queue_id, struct err *e);
 
 /*
  * Deliver deferred mail now: of these destination domains, of these queue ids, or all of it when
- * both lists are empty. 1 accepted; 0 refused, with qmgr's reason in E; -1 qmgr could not be asked.
+ * both lists are empty. 1 accepted; 0 refused, with qmgr's reason in E (PERM: this user may not); -1 qmgr
+ * could not be asked.
  */
 MUST_USE int clnt_qmgr_flush(struct clnt_qmgr *q, const struct sv *sites, size_t nsites,
         const struct sv *ids, size_t nids, int64_t deadline, struct err *e);
