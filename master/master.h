@@ -135,6 +135,7 @@ struct master {
 	int ready_fd; /* the parent waits here; -1 */
 	int64_t started_ms;
 	int64_t started_s;
+	int64_t watchdog_at; /* when systemd hears of us again */
 	bool ready_reported;
 	bool want_stop, want_reload;
 	bool stopping;
@@ -212,6 +213,10 @@ void dial_answer(struct child *c, const struct ipc_frame *f);
 MUST_USE int control_open(struct master *m, struct err *e);
 void control_serve(void *arg);
 void status_text(struct master *m, struct buf *out);
+
+/* master_notify.c: to systemd, when that started us. TEXT as for sd_notify(3). */
+void master_notify(const char *text);
+void master_watchdog(struct master *m, int64_t now, int64_t *next);
 
 /* master_supervise.c */
 void master_supervise(void *arg);

@@ -129,12 +129,14 @@ static void report_ready(struct master *m, int64_t now, int64_t *next)
 	m->ready_reported = true;
 	if (failed) {
 		log_error("started, but service %s does not run", failed->cf->name);
+		master_notify("READY=1\nSTATUS=a service does not run: see the log");
 		master_tell_starter(m, "failed: service %s does not run: its reason is in the log",
 		        failed->cf->name);
 	} else {
 		log_info("started: version=%s, pid=%d, services=%zu", MERPATI_VERSION,
 		        (int)getpid(), g->count);
 		master_tell_starter(m, "ready");
+		master_notify("READY=1");
 	}
 }
 
@@ -149,6 +151,7 @@ static int64_t supervise_once(struct master *m)
 		generation_reload(m);
 	if (m->want_stop && !m->stopping) {
 		m->stopping = true;
+		master_notify("STOPPING=1");
 		enter_stage(m, STAGE_LISTENERS, now);
 	}
 	if (m->stopping && stop_step(m, now, &next))
@@ -157,6 +160,7 @@ static int64_t supervise_once(struct master *m)
 		service_balance(m, &m->current->services[i], now, &next);
 	generation_expire(m, now, &next);
 	report_ready(m, now, &next);
+	master_watchdog(m, now, &next);
 	return next;
 }
 

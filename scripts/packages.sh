@@ -1,7 +1,7 @@
 # Debian packages that building, testing and trying merpati need. Sourced by quickstart, tests/run, .ci/run.
 BUILD_PACKAGES="gcc libc6-dev cmake ninja-build pkg-config git libssl-dev libdb5.3-dev libc-ares-dev
  libcmocka-dev libuv1-dev liblmdb-dev libidn2-dev libseccomp-dev libcrypt-dev libpam0g-dev"
-TEST_PACKAGES="python3 procps openssl curl swaks msmtp mutt isync fetchmail expect iproute2 mount util-linux mandoc
+TEST_PACKAGES="python3 procps openssl curl swaks msmtp mutt isync fetchmail expect iproute2 mount util-linux mandoc passwd strace
  libsodium23 libunwind8 liblz4-1 libbz2-1.0"  # the last line: what the unpacked doveadm links
 DEMO_PACKAGES="curl ca-certificates"
 

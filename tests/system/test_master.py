@@ -241,6 +241,30 @@ class StartStop(unittest.TestCase):
 
 
 class Supply(unittest.TestCase):
+    def test_systemd_is_told(self):
+        """sd_notify(3): ready, alive, stopping; by a path or an abstract name."""
+        m = Master(self, "local unix - - n - 1 local\ncleanup unix - - n - 0 cleanup\n")
+        for name in (os.path.join(m.dir, "notify"), "\0merpati-test-" + os.path.basename(m.dir)):
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+                s.bind(name)
+                if name[0] == "/":
+                    os.chmod(name, 0o666)
+                s.settimeout(30)
+                env = {**m.env, "NOTIFY_SOCKET": name.replace("\0", "@"), "WATCHDOG_USEC": "200000"}
+                p = subprocess.Popen([program("master"), "-c", m.dir, "-d"], env=env, stderr=subprocess.DEVNULL)
+                try:
+                    said = []
+                    while said.count(b"WATCHDOG=1") < 3 or b"READY=1" not in said:
+                        said.append(s.recv(1000))
+                    p.send_signal(signal.SIGTERM)
+                    while said[-1] != b"STOPPING=1":
+                        said.append(s.recv(1000))
+                    self.assertEqual(p.wait(30), 0)
+                finally:
+                    if p.poll() is None:
+                        p.kill()
+                    p.wait()
+
     def test_on_demand_and_limit(self):
         m = Master(self, SMTP + "agent unix - - n - 2 local limit=1\n", "instance_port_base = 0\n")
         m.merpati("start")
