@@ -34,11 +34,13 @@ static int ask_worker(struct auth *a, struct sv name, uid_t uid, struct arena *a
 		return 0;
 	if (sv_empty(r.home) || r.home.p[0] != '/')
 		return err_set(e, ERR_CONFIG, "the account %.*s has no home directory", SV_ARG(r.name));
-	char *mail = auth_dir_mail(a->dir, r.home, arena);
+	struct sv mail;
 
+	if (auth_dir_mail(a->dir, r.name, r.home, arena, &mail, e) < 0)
+		return -1;
 	*out = (struct auth_account){ .name = r.name, .uid = r.uid, .gid = r.gid, .home = r.home,
-		.mail = sv_z(mail ? mail : ""), .shell = r.shell, .unix_account = true, .groups = r.groups };
-	return mail ? 1 : err_set(e, ERR_TEMP, "out of memory for one request");
+		.mail = mail, .shell = r.shell, .unix_account = true, .groups = r.groups };
+	return 1;
 }
 
 /* "anna", or with a name of this host behind it; in lower case, as Postfix's local(8) and Dovecot have it.

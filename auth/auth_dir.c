@@ -1,5 +1,7 @@
 #include "auth/auth_dir.h"
 
+#include "auth/auth_location.h"
+
 #include <errno.h>
 
 #include "auth/auth_users.h"
@@ -13,11 +15,14 @@
 #define BAD_LINES_LOGGED  20 /* for each version of the file */
 #define SETTLE_MS         2000
 
+#define LOCATION_MAX 8192
+
 struct auth_dir {
 	char *path;
 	char *home_base;
 	char *mailbox; /* below a home, without the '/' at its end */
-	const char *format;
+	bool maildir;
+	char *location; /* NULL: what home_mailbox means */
 	struct auth_users *users;
 	struct stat seen; /* of the version that is loaded */
 	bool loaded;
@@ -26,7 +31,7 @@ struct auth_dir {
 	unsigned bad;
 };
 
-struct auth_dir *auth_dir_new(const char *path, const char *home_base, const char *mailbox)
+struct auth_dir *auth_dir_new(const char *path, const char *home_base, const char *mailbox, const char *location)
 {
 	struct sv name = *mailbox ? sv_z(mailbox) : SV("Maildir/");
 	bool maildir = sv_ends(name, SV("/"));
@@ -38,7 +43,8 @@ struct auth_dir *auth_dir_new(const char *path, const char *home_base, const cha
 	d->path = mem_strdup(path);
 	d->home_base = mem_strdup(home_base);
 	d->mailbox = mem_svdup(name);
-	d->format = maildir ? "maildir" : "mbox";
+	d->maildir = maildir;
+	d->location = location && *location ? mem_strdup(location) : NULL;
 	return d;
 }
 
@@ -50,6 +56,7 @@ void auth_dir_free(struct auth_dir *d)
 	free(d->path);
 	free(d->home_base);
 	free(d->mailbox);
+	free(d->location);
 	free(d);
 }
 
@@ -175,9 +182,25 @@ static int not_found(const struct auth_dir *d, struct sv name, struct err *e)
 	return 0;
 }
 
-char *auth_dir_mail(const struct auth_dir *d, struct sv home, struct arena *a)
+int auth_dir_mail(const struct auth_dir *d, struct sv user, struct sv home, struct arena *a, struct sv *out,
+        struct err *e)
 {
-	return arena_printf(a, "%s:%.*s/%s", d->format, SV_ARG(home), d->mailbox);
+	struct buf mail;
+	int rc = 1;
+
+	buf_init(&mail, LOCATION_MAX);
+	if (d->location)
+		rc = auth_location_expand(&mail, sv_z(d->location), user, home, e);
+	else if (d->maildir)
+		(void)buf_printf(&mail, "maildir:%.*s/%s", SV_ARG(home), d->mailbox);
+	else
+		(void)buf_printf(&mail, "mbox:%.*s/mail:INBOX=%.*s/%s", SV_ARG(home), SV_ARG(home), d->mailbox);
+	if (rc == 1)
+		*out = arena_sv(a, buf_sv(&mail));
+	if (rc == 1 && (mail.overflow || a->exhausted))
+		rc = err_set(e, ERR_TEMP, "out of memory for one request");
+	buf_free(&mail);
+	return rc;
 }
 
 static int copy_out(const struct auth_dir *d, const struct auth_user *u, struct arena *a,
@@ -191,12 +214,7 @@ static int copy_out(const struct auth_dir *d, const struct auth_user *u, struct 
 		.home = arena_sv(a, u->home),
 		.shell = arena_sv(a, u->shell),
 	};
-	char *mail = auth_dir_mail(d, u->home, a);
-
-	if (!mail || a->exhausted)
-		return err_set(e, ERR_TEMP, "out of memory for one request");
-	out->mail = sv_z(mail);
-	return 1;
+	return auth_dir_mail(d, u->name, u->home, a, &out->mail, e);
 }
 
 int auth_dir_find(struct auth_dir *d, struct sv name, bool loose, struct arena *a,

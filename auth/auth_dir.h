@@ -23,14 +23,16 @@ struct auth_account {
 	uid_t uid;
 	gid_t gid;
 	struct sv home;
-	struct sv mail; /* "maildir:HOME/Maildir", or "mbox:HOME/Mailbox": home_mailbox without a '/' at its end */
+	struct sv mail; /* mail_location, or what home_mailbox means: maildir:HOME/Maildir, mbox:HOME/mail:INBOX=... */
 	struct sv shell; /* may be empty */
 	bool unix_account; /* of the system: PAM knows the password */
 	struct u32_list groups; /* besides GID */
 };
 
-/* PATH of the file; HOME_BASE: where homes are that the file does not name; MAILBOX: home_mailbox. */
-struct auth_dir *auth_dir_new(const char *path, const char *home_base, const char *mailbox);
+/* PATH of the file; HOME_BASE: where homes are that the file does not name; MAILBOX: home_mailbox; LOCATION:
+ * mail_location, may be NULL. */
+struct auth_dir *auth_dir_new(
+	const char *path, const char *home_base, const char *mailbox, const char *location);
 void auth_dir_free(struct auth_dir *d);
 
 /*
@@ -43,8 +45,9 @@ MUST_USE int auth_dir_find(struct auth_dir *d, struct sv name, bool loose, struc
 /* The first user that has this UID. 1, 0, -1. */
 MUST_USE int auth_dir_find_uid(
         struct auth_dir *d, uid_t uid, struct arena *a, struct auth_account *out, struct err *e);
-/* Where a user with that HOME has mail. NULL: out of memory. */
-MUST_USE char *auth_dir_mail(const struct auth_dir *d, struct sv home, struct arena *a);
+/* Where USER with that HOME has mail, as store_location() reads it. 1 or -1. */
+MUST_USE int auth_dir_mail(const struct auth_dir *d, struct sv user, struct sv home, struct arena *a,
+        struct sv *out, struct err *e);
 /* A hash to verify for a user that does not exist; lives until the next auth_dir_find(). */
 struct sv auth_dir_dummy(const struct auth_dir *d);
 

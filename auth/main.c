@@ -76,6 +76,7 @@ static int post_jail(struct server *s, struct err *e)
 	struct params_auth p;
 	struct params_login login;
 	struct params_local local;
+	struct params_store store;
 	struct auth *a = server_state(s);
 	struct params_core core;
 	struct buf homes;
@@ -83,14 +84,15 @@ static int post_jail(struct server *s, struct err *e)
 	if (params_auth_load(server_config(s), &p, e) < 0 ||
 	        params_login_load(server_config(s), &login, e) < 0 ||
 	        params_core_load(server_config(s), &core, e) < 0 ||
-	        params_local_load(server_config(s), &local, e) < 0)
+	        params_local_load(server_config(s), &local, e) < 0 ||
+	        params_store_load(server_config(s), &store, e) < 0)
 		return -1;
 	log_set_tag(login.login_syslog_name);
 	buf_init(&homes, 4096);
 	if (buf_printf(&homes, "%s/mail", config_dir(server_config(s))) < 0)
 		return err_set(
 		        e, ERR_CONFIG, "the name of the configuration directory is too long");
-	a->dir = auth_dir_new(users_file(s, &p), buf_z(&homes), local.home_mailbox);
+	a->dir = auth_dir_new(users_file(s, &p), buf_z(&homes), local.home_mailbox, store.mail_location);
 	buf_free(&homes);
 	a->penalty = auth_penalty_new(seed, PENALTIES_MAX);
 	a->sw = auth_switch_new();

@@ -45,15 +45,15 @@ static void to_maildir(struct local_rcpt *r, const struct clnt_auth_identity *wh
 	(void)snprintf(out->text, sizeof(out->text), "mailbox: %s", e.text);
 }
 
-/* home_mailbox without a '/' at its end. */
-static void to_mbox(struct local_rcpt *r, const struct clnt_auth_identity *who, struct sv sender,
+/* INBOX of an mbox location: a file like others. */
+static void to_mbox(struct local_rcpt *r, const struct clnt_auth_identity *who, struct sv path, struct sv sender,
         struct deliver_outcome *out)
 {
 	const struct local_member m = { .kind = ALIAS_FILE,
-		.text = sv_from(who->mail, sizeof("mbox:") - 1),
+		.text = path,
 		.source = LOCAL_FROM_CONFIG,
 		.rights = { { .kind = "user", .name = who->name, .fd = -1 }, who },
-		.where = "home_mailbox" };
+		.where = "mail_location" };
 	local_file(r, &m, sender, false, out);
 }
 
@@ -61,6 +61,22 @@ static void unavailable(const char *what, const struct err *e, struct deliver_ou
 {
 	*out = (struct deliver_outcome){ .status = DELIVER_DEFERRED, .dsn = DSN(4, 3, 0) };
 	(void)snprintf(out->text, sizeof(out->text), "%s unavailable: %s", what, e->text);
+}
+
+static void to_location(struct local_rcpt *r, const struct clnt_auth_identity *who, struct sv sender,
+        bool in_parts, struct deliver_outcome *out)
+{
+	struct store_location place;
+	struct err e = ERR_INIT;
+	if (store_location(who->mail, who->home, &place, &e) < 0) {
+		log_warn("%.*s: mailbox of %.*s: %s", SV_ARG(r->rq->queue_id), SV_ARG(who->name), e.text);
+		unavailable("mailbox", &e, out);
+	} else if (place.inbox.len > 0) {
+		to_mbox(r, who, buf_sv(&place.inbox), sender, out);
+	} else {
+		to_maildir(r, who, sender, in_parts, out);
+	}
+	store_location_free(&place);
 }
 
 /* Postfix's order: mailbox_transport_maps, mailbox_transport, mailbox_command_maps, mailbox_command, mailbox. */
@@ -90,9 +106,7 @@ void local_mailbox(struct local_rcpt *r, const struct clnt_auth_identity *who, s
 		local_command(r, &command, sender, until, out);
 	else if (rc < 0)
 		unavailable("mailbox_command_maps", &e, out);
-	else if (sv_starts(who->mail, SV("mbox:")))
-		to_mbox(r, who, sender, out);
 	else
-		to_maildir(r, who, sender, in_parts, out);
+		to_location(r, who, sender, in_parts, out);
 	buf_free(&value);
 }

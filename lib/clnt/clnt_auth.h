@@ -33,7 +33,7 @@ struct clnt_auth_identity {
 	uid_t uid;
 	gid_t gid;
 	struct sv home; /* absolute */
-	struct sv mail; /* "maildir:PATH", PATH absolute */
+	struct sv mail; /* a mail location: store_location() */
 	struct sv shell; /* may be empty */
 	struct u32_list groups; /* besides GID; only where auth assigns a process */
 };

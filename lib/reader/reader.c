@@ -13,20 +13,59 @@ struct reader {
 	struct server_handed *handed;
 };
 
-/* The mailbox of the one user whose process this is, with his rights; made where it is missing, because nothing
- * above it will be reachable. */
-static int own_mailbox(struct server *s, const struct clnt_auth_identity *who, struct err *e)
+/* A directory of mail, made where it is missing, because nothing above it will be reachable. */
+static int own_dir(struct server *s, const char *dir, struct err *e)
 {
-	struct sv path = who->mail;
-	char dir[4096];
-
-	if (!sv_starts(path, SV("maildir:/")) || sv_copyz(sv_from(path, 8), dir, sizeof(dir)) < 0)
-		return err_set(e, ERR_CONFIG, "%.*s is not the path of a Maildir", SV_ARG(path));
-	if (sys_mkdir(dir, 0700) < 0 && errno != EEXIST)
+	if (sys_mkdir(dir, 0700) < 0 && errno != EEXIST && errno != EACCES)
 		return err_sys(e, errno, "make %s", dir);
 	/* auth's connection is all that it has, and it makes no other one */
 	server_give_up(s, JAIL_UNIX);
 	return server_allow_write(s, dir);
+}
+
+/* The directory that FILE lies in. */
+static int dir_of(struct server *s, struct sv file, struct err *e)
+{
+	char dir[4096];
+	ptrdiff_t slash = sv_rchr(file, '/');
+
+	if (sv_copyz(sv_upto(file, slash > 0 ? (size_t)slash : 1), dir, sizeof(dir)) < 0)
+		return err_set(e, ERR_CONFIG, "the name of a mailbox is too long");
+	return server_allow_write(s, dir);
+}
+
+/* The mailboxes of the one user whose process this is, with his rights. */
+static int own_mailbox(struct server *s, const struct clnt_auth_identity *who, struct err *e)
+{
+	struct store_location l;
+	int rc = store_location(who->mail, who->home, &l, e);
+
+	if (rc >= 0)
+		rc = own_dir(s, buf_z(&l.path), e);
+	if (rc >= 0 && l.inbox.len > 0)
+		rc = dir_of(s, buf_sv(&l.inbox), e);
+	if (rc >= 0 && l.index.len > 0)
+		rc = own_dir(s, buf_z(&l.index), e);
+	store_location_free(&l);
+	return rc;
+}
+
+/* Directories that mail_location names, up to the first part that depends on the user. */
+static int named_dirs(struct server *s, struct sv location, struct err *e)
+{
+	int rc = 0;
+	while (rc >= 0 && !sv_empty(location)) {
+		struct sv part = sv_take_until(&location, ':'), rest = part;
+		struct sv path = sv_upto(rest, SIZE_MAX);
+		if (sv_chr(part, '=') >= 0) {
+			(void)sv_take_until(&rest, '=');
+			path = rest;
+		}
+		path = sv_take_until(&path, '%');
+		if (path.len > 0 && path.p[0] == '/')
+			rc = dir_of(s, path, e);
+	}
+	return rc;
 }
 
 /* A private instance: the users' homes are below its folder, and all its owner's. */
@@ -52,6 +91,8 @@ int reader_paths(struct server *s, struct err *e)
 		return -1;
 	int rc = who ? own_mailbox(s, who, e) : all_mailboxes(s, e);
 
+	if (rc >= 0 && !who)
+		rc = named_dirs(s, sv_z(p.mail_location), e);
 	if (rc >= 0 && p.mail_index_dir[0])
 		rc = server_allow_write(s, p.mail_index_dir);
 	return rc;

@@ -8,7 +8,7 @@
 
 #include "lib/fiber/fiber.h"
 #include "lib/store/index.h"
-#include "lib/store/maildir_dir.h"
+#include "lib/store/driver.h"
 #include "lib/sys/clock.h"
 #include "lib/sys/rand.h"
 #include "lib/sys/sys.h"
@@ -24,20 +24,28 @@ struct store *store_new(const struct store_options *o)
 	if (o->index_dir && *o->index_dir)
 		s->index_dir = mem_strdup(o->index_dir);
 	s->lock_timeout_ms = o->lock_timeout_ms > 0 ? o->lock_timeout_ms : LOCK_TIMEOUT_MS;
+	s->spool = o->spool;
 	s->no_index = o->no_index;
 	htab_init(&s->accounts, (struct hash_seed){ rand_u64(), rand_u64() });
 	list_init(&s->idle);
 	return s;
 }
 
-static void account_free(struct store_account *a)
+static void account_release(struct store_account *a)
 {
-	(void)htab_del(&a->store->accounts, sv_z(a->path));
 	fiber_sem_free(a->mutex);
 	index_free(a->index);
 	free(a->owner);
 	free(a->path);
+	free(a->inbox);
+	free(a->control);
 	free(a);
+}
+
+static void account_free(struct store_account *a)
+{
+	(void)htab_del(&a->store->accounts, sv_z(a->path));
+	account_release(a);
 }
 
 void store_free(struct store *s)
@@ -53,32 +61,8 @@ void store_free(struct store *s)
 	free(s);
 }
 
-int account_mail_path(struct sv mail, struct sv home, struct buf *out, struct err *e)
-{
-	if (!sv_starts(mail, SV("maildir:")))
-		return err_set(e, ERR_CONFIG, "mail location \"%.*s\": only maildir:PATH is known",
-		        SV_ARG(mail));
-	struct sv path = sv_from(mail, 8);
-	if (sv_starts(path, SV("~/")))
-		path = sv_from(path, 2);
-	bool absolute = path.len > 0 && path.p[0] == '/';
-	if (!absolute && (home.len == 0 || home.p[0] != '/'))
-		return err_set(e, ERR_CONFIG,
-		        "mail location \"%.*s\": not absolute and no home directory", SV_ARG(mail));
-	if (!absolute && (buf_put_sv(out, home) < 0 || buf_putc(out, '/') < 0))
-		return err_set(e, ERR_CONFIG, "mail location is too long");
-	if (buf_put_sv(out, path) < 0)
-		return err_set(e, ERR_CONFIG, "mail location is too long");
-	while (out->len > 1 && out->p[out->len - 1] == '/')
-		buf_truncate(out, out->len - 1);
-	if (memchr(out->p, '\0', out->len))
-		return err_set(e, ERR_CONFIG, "mail location has a NUL octet");
-	return 1;
-}
-
 struct root_job {
-	const char *path;
-	uid_t uid;
+	const struct store_account *account;
 	bool create;
 	int rc;
 	struct err err;
@@ -87,66 +71,82 @@ struct root_job {
 static void root_run(void *rec)
 {
 	struct root_job *j = rec;
-	int fd = -1;
-	j->rc = maildir_root_open(j->path, j->uid, j->create, &fd, &j->err);
-	if (j->rc == 1)
-		sys_close(fd);
+	j->rc = j->account->driver->root(j->account, j->create, &j->err);
 }
 
-/* The index of the Maildir at PATH: inside it, or below mail_index_dir under a name made of the path. */
-static struct store_index *new_index(const struct store *s, const char *path)
+/* Beside the mail, or below mail_index_dir under a name made of the path. */
+static char *control_dir(const struct store *s, const struct store_account *a, const struct store_location *p)
 {
 	struct buf dir;
-	buf_init(&dir, 8000);
 	struct hash_seed fixed = { 1, 2 };
-	if (s->index_dir)
-		(void)buf_printf(
-		        &dir, "%s/%016" PRIx64, s->index_dir, hash_sip(fixed, path, strlen(path)));
+	buf_init(&dir, 8000);
+	if (p->index.len > 0)
+		(void)buf_put_sv(&dir, buf_sv(&p->index));
+	else if (s->index_dir)
+		(void)buf_printf(&dir, "%s/%016" PRIx64, s->index_dir, hash_sip(fixed, a->path, strlen(a->path)));
 	else
-		(void)buf_printf(&dir, "%s/merpati.index", path);
-	struct store_index *ix = index_new(buf_z(&dir));
-	buf_free(&dir);
-	return ix;
+		(void)buf_printf(&dir, "%s/%s", a->path, a->driver->index);
+	return buf_steal(&dir);
+}
+
+static struct store_account *account_new(
+	struct store *s, const struct store_account_def *def, const struct store_location *p)
+{
+	struct store_account *a = mem_alloc(sizeof(*a));
+	a->store = s;
+	a->driver = p->driver;
+	a->owner = mem_svdup(def->owner);
+	a->uid = def->uid;
+	a->path = mem_svdup(buf_sv(&p->path));
+	a->inbox = mem_svdup(buf_sv(&p->inbox));
+	a->control = control_dir(s, a, p);
+	a->mutex = fiber_sem_new(1);
+	a->index = s->no_index ? NULL : index_new(a->control);
+	return a;
+}
+
+static struct store_account *find_account(const struct store *s, const struct store_location *p)
+{
+	struct store_account *a = htab_get(&s->accounts, buf_sv(&p->path));
+	return a && a->driver == p->driver && sv_eqz(buf_sv(&p->inbox), a->inbox) ? a : NULL;
+}
+
+static int open_place(struct store *s, const struct store_account_def *def, const struct store_location *p,
+	struct store_account **out, struct err *e)
+{
+	struct store_account *a = find_account(s, p);
+	if (!a) {
+		struct store_account *made = account_new(s, def, p);
+		struct root_job j = { .account = made, .create = def->create };
+		fiber_offload(FIBER_POOL_DURABLE, root_run, &j);
+		a = find_account(s, p); /* another fiber was faster */
+		if (j.rc != 1 || a || htab_get(&s->accounts, buf_sv(&p->path)))
+			account_release(made);
+		else if (htab_set(&s->accounts, buf_sv(&p->path), made) == NULL)
+			a = made;
+		if (j.rc != 1) {
+			if (j.rc < 0 && e)
+				*e = j.err;
+			return j.rc;
+		}
+		if (!a)
+			return err_set(e, ERR_CONFIG, "%s is named by two mail locations", p->path.p);
+	}
+	if (a->refs++ == 0 && list_linked(&a->idle))
+		list_remove(&s->idle, &a->idle);
+	*out = a;
+	return 1;
 }
 
 int store_account_open(struct store *s, const struct store_account_def *def,
         struct store_account **out, struct err *e)
 {
-	struct buf path;
-	buf_init(&path, 4000);
-	if (account_mail_path(def->mail, def->home, &path, e) < 0) {
-		buf_free(&path);
-		return -1;
-	}
-	struct store_account *a = htab_get(&s->accounts, buf_sv(&path));
-	if (!a) {
-		struct root_job j = {
-			.path = buf_z(&path), .uid = def->uid, .create = def->create
-		};
-		fiber_offload(FIBER_POOL_DURABLE, root_run, &j);
-		if (j.rc != 1) {
-			buf_free(&path);
-			if (j.rc < 0 && e)
-				*e = j.err;
-			return j.rc;
-		}
-		a = htab_get(&s->accounts, buf_sv(&path)); /* another fiber was faster */
-	}
-	if (!a) {
-		a = mem_alloc(sizeof(*a));
-		a->store = s;
-		a->owner = mem_svdup(def->owner);
-		a->uid = def->uid;
-		a->path = mem_svdup(buf_sv(&path));
-		a->mutex = fiber_sem_new(1);
-		a->index = s->no_index ? NULL : new_index(s, a->path);
-		(void)htab_set(&s->accounts, buf_sv(&path), a);
-	}
-	if (a->refs++ == 0 && list_linked(&a->idle))
-		list_remove(&s->idle, &a->idle);
-	buf_free(&path);
-	*out = a;
-	return 1;
+	struct store_location p;
+	int rc = store_location(def->mail, def->home, &p, e);
+	if (rc == 1)
+		rc = open_place(s, def, &p, out, e);
+	store_location_free(&p);
+	return rc;
 }
 
 void store_account_close(struct store_account *a)

@@ -17,6 +17,7 @@
 #include "lib/store/store.h"
 
 struct fiber_sem;
+struct store_driver;
 struct store_index;
 struct watch_hub;
 
@@ -24,6 +25,7 @@ struct store {
 	char host[MAILDIR_HOST_MAX + 1];
 	char *index_dir; /* NULL: inside the Maildirs */
 	int64_t lock_timeout_ms;
+	const struct store_spool *spool;
 	bool no_index;
 	struct htab accounts; /* path -> struct store_account */
 	struct watch_hub *hub; /* NULL until somebody watches */
@@ -33,7 +35,10 @@ struct store {
 struct store_account {
 	struct store *store;
 	char *owner;
-	char *path; /* of the Maildir, absolute, without a '/' at its end */
+	const struct store_driver *driver;
+	char *path;  /* of the Maildir, or the directory of mbox files; absolute, without a '/' at its end */
+	char *inbox; /* mbox: file of INBOX, absolute */
+	char *control; /* where what can be made anew is kept: below .path, or in mail_index_dir */
 	uid_t uid;
 	unsigned refs;
 	struct list_node idle; /* while refs is 0 */
@@ -50,8 +55,5 @@ void account_leave(struct store_account *a);
 
 /* Inside a job: the account's lock file. fd to close (which unlocks), or -1 with E. */
 MUST_USE int account_lock(int root, const char *path, int64_t timeout_ms, struct err *e);
-
-/* The path of "maildir:PATH" with HOME in front when relative. 1, or -1 (CONFIG). */
-MUST_USE int account_mail_path(struct sv mail, struct sv home, struct buf *out, struct err *e);
 
 #endif

@@ -10,12 +10,11 @@
 
 #include "lib/fiber/fiber.h"
 #include "lib/store/account.h"
-#include "lib/store/maildir_box.h"
-#include "lib/store/store_box.h"
+#include "lib/store/driver.h"
 
 struct store_box {
 	struct store_account *account;
-	struct maildir_box *table;
+	void *table; /* of account->driver */
 	char *name;
 	bool writable;
 	struct store_msg *v; /* the view, ascending UIDs */
@@ -38,6 +37,5 @@ struct box_job {
 void box_run(struct store_box *b, struct box_job *j);
 /* J's result, with its error copied to E. */
 int box_result(struct box_job *j, struct err *e);
-struct maildir_box *box_table(struct store_account *a, const struct folder_dir *folder, bool writable);
 
 #endif

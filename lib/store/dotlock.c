@@ -33,24 +33,51 @@ static void host_name(char out[65])
 	out[64] = '\0';
 }
 
+/* A lock that may be empty for long must not be so while it is made: it gets its name when it is written. */
+static int give_name(const struct dotlock *l, const char *aside)
+{
+	int rc = sys_linkat(l->dir, aside, l->dir, l->name);
+	int saved = errno;
+	(void)sys_unlinkat(l->dir, aside, 0);
+	errno = saved;
+	return rc;
+}
+
 /* 1 made; 0 somebody has it; -1. */
 static int try_create(struct dotlock *l, const char *path, struct err *e)
 {
-	int fd = sys_openat(l->dir, l->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+	char aside[300] = "";
+	struct stat there;
+	bool named = l->empty_s < l->stale_s;
+	if (!named)
+		(void)snprintf(aside, sizeof(aside), ".%.200s.%016" PRIx64, l->name, rand_u64());
+	if (!named && sys_fstatat(l->dir, l->name, &there, AT_SYMLINK_NOFOLLOW) == 0)
+		return 0;
+	const char *name = named ? l->name : aside;
+	int fd = sys_openat(l->dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
 	if (fd < 0) {
 		if (errno == EEXIST)
 			return 0;
-		return err_sys(e, errno, "create %s/%s", path, l->name);
+		return err_sys(e, errno, "create %s/%s", path, name);
 	}
 	char host[65], text[128];
 	host_name(host);
 	int n = snprintf(text, sizeof(text), "%ld:%s", (long)getpid(), host);
 	struct stat st;
-	if (sys_write_all(fd, text, (size_t)n) < 0 || sys_fstat(fd, &st) < 0) {
-		err_sys(e, errno, "write %s/%s", path, l->name);
+	int rc = sys_write_all(fd, text, (size_t)n);
+	if (rc < 0)
+		err_sys(e, errno, "write %s/%s", path, name);
+	if (rc < 0)
+		(void)sys_unlinkat(l->dir, name, 0);
+	else if (!named && give_name(l, aside) < 0)
+		rc = errno == EEXIST ? 1 : err_sys(e, errno, "link %s/%s", path, l->name);
+	if (rc == 0 && sys_fstat(fd, &st) < 0) { /* after the last change of its inode */
+		rc = err_sys(e, errno, "stat %s/%s", path, l->name);
 		(void)sys_unlinkat(l->dir, l->name, 0);
+	}
+	if (rc != 0) {
 		sys_close(fd);
-		return -1;
+		return rc < 0 ? -1 : 0;
 	}
 	l->dev = st.st_dev;
 	l->ino = st.st_ino;
@@ -100,7 +127,7 @@ static void break_if_stale(struct dotlock *l, const char *path, struct watched *
 	if (n < 0 || rc < 0)
 		return;
 	int64_t age = age_of(w, &st);
-	if (!owner_is_dead(sv_n(text, (size_t)n)) && age < (n == 0 ? EMPTY_S : l->stale_s))
+	if (!owner_is_dead(sv_n(text, (size_t)n)) && age < (n == 0 ? l->empty_s : l->stale_s))
 		return;
 	char aside[300];
 	(void)snprintf(aside, sizeof(aside), "%s.%016" PRIx64, l->name, rand_u64());
@@ -113,16 +140,9 @@ static void break_if_stale(struct dotlock *l, const char *path, struct watched *
 	(void)sys_unlinkat(l->dir, aside, 0);
 }
 
-int dotlock_take(struct dotlock *l, int dir, const char *path, const char *name, int64_t timeout_ms,
-        struct err *e)
+static int take(struct dotlock *l, int64_t timeout_ms, struct err *e)
 {
-	return dotlock_take_after(l, dir, path, name, timeout_ms, DOTLOCK_STALE_S, e);
-}
-
-int dotlock_take_after(struct dotlock *l, int dir, const char *path, const char *name, int64_t timeout_ms,
-        int64_t stale_s, struct err *e)
-{
-	*l = (struct dotlock){ .dir = dir, .path = path, .name = name, .stale_s = stale_s };
+	const char *path = l->path, *name = l->name;
 	struct watched w = { .ino = 0 };
 	int64_t end = clock_mono_ms() + timeout_ms;
 	long ms = POLL_MIN_MS;
@@ -137,6 +157,22 @@ int dotlock_take_after(struct dotlock *l, int dir, const char *path, const char 
 		(void)nanosleep(&nap, NULL);
 		ms = ms * 2 > POLL_MAX_MS ? POLL_MAX_MS : ms * 2;
 	}
+}
+
+int dotlock_take(struct dotlock *l, int dir, const char *path, const char *name, int64_t timeout_ms,
+        struct err *e)
+{
+	*l = (struct dotlock){
+		.dir = dir, .path = path, .name = name, .stale_s = DOTLOCK_STALE_S, .empty_s = EMPTY_S
+	};
+	return take(l, timeout_ms, e);
+}
+
+int dotlock_take_after(struct dotlock *l, int dir, const char *path, const char *name, int64_t timeout_ms,
+        int64_t stale_s, struct err *e)
+{
+	*l = (struct dotlock){ .dir = dir, .path = path, .name = name, .stale_s = stale_s, .empty_s = stale_s };
+	return take(l, timeout_ms, e);
 }
 
 /* 1 ours, 0 gone or another's, -1 not known. */
@@ -165,7 +201,7 @@ void dotlock_drop(struct dotlock *l)
 			return;
 		}
 	}
-	log_warn("%s/%s: the lock cannot be removed: %s; it holds up others for %d s", l->path, l->name,
-		strerror(errno), DOTLOCK_STALE_S);
+	log_warn("%s/%s: the lock cannot be removed: %s; it holds up others for %lld s", l->path, l->name,
+		strerror(errno), (long long)l->stale_s);
 	l->name = NULL;
 }

@@ -21,17 +21,18 @@
 struct dotlock {
 	int dir;
 	const char *path; /* of that directory, for messages: the caller's, as long as the lock is held */
-	const char *name; /* static text: "dovecot-uidlist.lock" */
+	const char *name; /* the caller's, too: "dovecot-uidlist.lock" */
+	int64_t stale_s, empty_s; /* age at which others' locks are dead; the same of an empty one */
 	dev_t dev;
 	ino_t ino;
-	int64_t stale_s;
 	struct timespec made; /* inode numbers come back soon: the time tells one lock from the next */
 };
 
 /* PATH names the directory in messages. */
 MUST_USE int dotlock_take(struct dotlock *l, int dir, const char *path, const char *name, int64_t timeout_ms,
 	struct err *e);
-/* The same; a lock that nobody touched for STALE_S seconds is stale. NAME lives as long as the lock. */
+/* The same for a mailbox of other software, whose locks may be empty: stale when nobody touched it for STALE_S
+ * seconds. NAME lives as long as the lock. */
 MUST_USE int dotlock_take_after(struct dotlock *l, int dir, const char *path, const char *name, int64_t timeout_ms,
 	int64_t stale_s, struct err *e);
 /* Still ours? Another program may have broken it while we were stopped. */

@@ -9,12 +9,8 @@
 #ifndef STORE_MAILDIR_COPY_H
 #define STORE_MAILDIR_COPY_H
 
+#include "lib/store/driver.h"
 #include "lib/store/maildir_box.h"
-
-struct mail_copy {
-	uint32_t from; /* UID in the source */
-	uint32_t to;   /* UID it got; 0: was gone */
-};
 
 struct maildir_copy {
 	struct maildir_box *from, *to;

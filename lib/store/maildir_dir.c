@@ -75,7 +75,7 @@ static int make_path(const char *path, struct err *e)
 	return 0;
 }
 
-int maildir_root_open(const char *path, uid_t uid, bool create, int *out, struct err *e)
+int maildir_path_open(const char *path, uid_t uid, bool create, int *out, struct err *e)
 {
 	int fd = sys_open(path, O_RDONLY | O_DIRECTORY, 0);
 	if (fd < 0 && errno == ENOENT) {
@@ -88,32 +88,36 @@ int maildir_root_open(const char *path, uid_t uid, bool create, int *out, struct
 	if (fd < 0)
 		return err_sys(e, errno, "open %s", path);
 	struct stat st;
-	if (sys_fstat(fd, &st) < 0) {
-		err_sys(e, errno, "stat %s", path);
-		goto fail;
-	}
-	if (uid != (uid_t)-1 && st.st_uid != uid) {
-		err_set(e, ERR_CONFIG, "%s: owned by uid %u, not by uid %u", path,
+	int rc = 1;
+	if (sys_fstat(fd, &st) < 0)
+		rc = err_sys(e, errno, "stat %s", path);
+	else if (uid != (uid_t)-1 && st.st_uid != uid)
+		rc = err_set(e, ERR_CONFIG, "%s: owned by uid %u, not by uid %u", path,
 		        (unsigned)st.st_uid, (unsigned)uid);
-		goto fail;
-	}
+	if (rc == 1)
+		*out = fd;
+	else
+		sys_close(fd);
+	return rc;
+}
+
+int maildir_root_open(const char *path, uid_t uid, bool create, int *out, struct err *e)
+{
+	int fd, rc = maildir_path_open(path, uid, create, &fd, e);
+	if (rc != 1)
+		return rc;
 	bool whole = true;
+	struct stat st;
 	for (size_t i = 0; i < ARRAY_LEN(subdirs); i++)
 		if (sys_fstatat(fd, subdirs[i], &st, AT_SYMLINK_NOFOLLOW) < 0)
 			whole = false;
-	if (!whole) {
-		if (!create) {
-			sys_close(fd);
-			return 0;
-		}
-		if (make_subdirs(fd, path, e) < 0)
-			goto fail;
-	}
-	*out = fd;
-	return 1;
-fail:
-	sys_close(fd);
-	return -1;
+	if (!whole)
+		rc = !create ? 0 : make_subdirs(fd, path, e) < 0 ? -1 : 1;
+	if (rc == 1)
+		*out = fd;
+	else
+		sys_close(fd);
+	return rc;
 }
 
 void maildir_dir_close(struct maildir_dir *d)

@@ -23,6 +23,8 @@ struct maildir_dir {
 
 /* The account's Maildir at PATH (absolute): makes it when CREATE. UID -1: owner not checked. */
 MUST_USE int maildir_root_open(const char *path, uid_t uid, bool create, int *fd, struct err *e);
+/* A directory alone, of that user: the same without cur, new and tmp. */
+MUST_USE int maildir_path_open(const char *path, uid_t uid, bool create, int *fd, struct err *e);
 /* A folder of it; ROOT_PATH is for messages. */
 MUST_USE int maildir_dir_open(int root, const char *root_path, const struct folder_dir *folder,
 	struct maildir_dir *out, struct err *e);

@@ -10,6 +10,7 @@
 #include "lib/store/dotlock.h"
 #include "lib/store/index.h"
 #include "lib/store/maildir_name.h"
+#include "lib/store/store_file.h"
 #include "lib/store/subscriptions.h"
 #include "lib/sys/clock.h"
 #include "lib/sys/log.h"
@@ -22,23 +23,6 @@
 #define BURY_MAX    100000 /* delivery keys of a deleted folder that are remembered */
 
 /* --- the folders on disk -------------------------------------------------- */
-
-static void push(struct folder_list *l, struct sv name, unsigned flags)
-{
-	if (l->n == l->cap) {
-		l->cap = l->cap ? l->cap * 2 : 32;
-		l->v = mem_realloc(l->v, l->cap * sizeof(*l->v));
-	}
-	l->v[l->n++] = (struct folder_entry){ .name = mem_svdup(name), .flags = flags };
-}
-
-void maildir_folders_free(struct folder_list *l)
-{
-	for (size_t i = 0; i < l->n; i++)
-		free(l->v[i].name);
-	free(l->v);
-	*l = (struct folder_list){ 0 };
-}
 
 /* 1, 0 nothing of that kind is there, -1 could not find out (E). */
 static int is_folder(int root, const char *path, const char *dir, struct err *e)
@@ -94,7 +78,7 @@ static int read_folders(int root, const char *path, struct folder_list *out, str
 				rc = err_set(e, ERR_TEMP, "%s: more than %d mailboxes", path,
 				        STORE_MAILBOXES_MAX);
 			else
-				push(out, name, STORE_FOLDER_EXISTS);
+				folder_list_push(out, name, STORE_FOLDER_EXISTS);
 		}
 		errno = 0;
 	}
@@ -102,61 +86,6 @@ static int read_folders(int root, const char *path, struct folder_list *out, str
 		rc = err_sys(e, errno, "read %s", path);
 	(void)closedir(dir);
 	return rc;
-}
-
-static int by_name(const void *a, const void *b)
-{
-	return sv_cmp(sv_z(((const struct folder_entry *)a)->name),
-	        sv_z(((const struct folder_entry *)b)->name));
-}
-
-static void sort(struct folder_list *l)
-{
-	if (l->n > 1)
-		qsort(l->v, l->n, sizeof(*l->v), by_name);
-}
-
-/* Whole file REL of ROOT; empty when absent. 0 or -1. */
-static int slurp(int root, const char *path, const char *rel, struct buf *out, struct err *e)
-{
-	int fd = sys_openat(root, rel, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
-	if (fd < 0)
-		return errno == ENOENT ? 0 : err_sys(e, errno, "open %s/%s", path, rel);
-	ssize_t n;
-	int rc = 0;
-	do {
-		char *room = buf_room(out, 4096);
-		n = room ? sys_read(fd, room, 4096) : -1;
-		if (n > 0)
-			buf_added(out, (size_t)n);
-		if (!room)
-			rc = err_set(e, ERR_TEMP, "%s/%s is too large", path, rel);
-		else if (n < 0)
-			rc = err_sys(e, errno, "read %s/%s", path, rel);
-	} while (rc == 0 && n > 0);
-	sys_close(fd);
-	return rc;
-}
-
-/* Replace file REL of ROOT, durable. 0 or -1. */
-static int replace(int root, const char *path, const char *rel, struct sv text, struct err *e)
-{
-	char tmp[80];
-	(void)snprintf(tmp, sizeof(tmp), "%s.tmp", rel);
-	int fd = sys_openat(root, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
-	int rc = fd < 0 ? -1 : 0;
-	if (rc == 0 && (sys_write_all(fd, text.p, text.len) < 0 || sys_fsync(fd) < 0))
-		rc = -1;
-	if (rc == 0)
-		rc = sys_renameat(root, tmp, root, rel);
-	int saved = errno;
-	if (fd >= 0)
-		sys_close(fd);
-	if (rc < 0) {
-		(void)sys_unlinkat(root, tmp, 0);
-		return err_sys(e, saved, "write %s/%s", path, rel);
-	}
-	return maildir_sync(root, path, "", e);
 }
 
 /* --- rename -------------------------------------------------- */
@@ -191,7 +120,7 @@ static int rename_all(int root, const char *path, struct sv from, struct sv to, 
 		else if (sys_renameat(root, old.z, root, new.z) < 0 && errno != ENOENT)
 			rc = err_sys(e, errno, "rename %s/%s to %s", path, old.z, new.z);
 	}
-	maildir_folders_free(&l);
+	folder_list_free(&l);
 	if (rc == 0)
 		rc = maildir_sync(root, path, "", e);
 	if (rc == 0 && sys_unlinkat(root, RENAME_FILE, 0) < 0 && errno != ENOENT)
@@ -204,7 +133,7 @@ static int finish_rename(int root, const char *path, struct err *e)
 {
 	struct buf text;
 	buf_init(&text, 4 * 4096);
-	int rc = slurp(root, path, RENAME_FILE, &text, e);
+	int rc = store_file_read(root, path, RENAME_FILE, &text, e);
 	if (rc == 0 && text.len > 0) {
 		struct sv rest = buf_sv(&text), from, to;
 		if (sv_take_line(&rest, &from) && sv_take_line(&rest, &to) &&
@@ -282,13 +211,13 @@ int maildir_folder_rename(const struct folders *f, struct sv from, struct sv to,
 		struct buf plan;
 		buf_init(&plan, 4096);
 		(void)buf_printf(&plan, "%.*s\n%.*s\nend\n", SV_ARG(from), SV_ARG(to));
-		rc = replace(root, f->path, RENAME_FILE, buf_sv(&plan), e);
+		rc = store_file_replace(root, f->path, RENAME_FILE, buf_sv(&plan), e);
 		if (rc == 0)
 			rc = rename_all(root, f->path, from, to, e);
 		buf_free(&plan);
 		rc = rc < 0 ? -1 : 1;
 	}
-	maildir_folders_free(&l);
+	folder_list_free(&l);
 	leave(root, lock);
 	return rc;
 }
@@ -409,107 +338,13 @@ int maildir_subscribe(const struct folders *f, struct sv name, bool on, struct e
 	if (rc != 1)
 		return rc < 0 ? -1 : err_set(e, ERR_TEMP, "%s does not exist", f->path);
 	struct dotlock dot;
-	struct buf old, new;
-	buf_init(&old, SUBSCRIPTIONS_FILE_MAX);
-	buf_init(&new, SUBSCRIPTIONS_FILE_MAX);
 	rc = dotlock_take(&dot, root, f->path, SUBS ".lock", f->lock_timeout_ms, e);
 	if (rc == 0) {
-		rc = slurp(root, f->path, SUBS, &old, e);
-		if (rc == 0)
-			rc = subscriptions_change(buf_sv(&old), name, on, &new);
-		if (rc < 0 && new.overflow)
-			err_set(e, ERR_TEMP, "too many subscriptions");
-		if (rc == 1)
-			rc = replace(root, f->path, SUBS, buf_sv(&new), e) < 0 ? -1 : 1;
+		rc = subscriptions_file_change(root, f->path, SUBS, name, on, e);
 		dotlock_drop(&dot);
 	}
-	buf_free(&old);
-	buf_free(&new);
 	leave(root, lock);
 	return rc;
-}
-
-static struct folder_entry *find(struct folder_list *l, size_t sorted, struct sv name)
-{
-	size_t lo = 0, hi = sorted;
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-		int c = sv_cmp(sv_z(l->v[mid].name), name);
-		if (c == 0)
-			return &l->v[mid];
-		if (c < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return NULL;
-}
-
-struct merge {
-	struct folder_list *l;
-	size_t sorted; /* entries up to here can be searched */
-};
-
-static void subscribed(void *ctx, struct sv name)
-{
-	struct merge *m = ctx;
-	if (store_name_is_inbox(name))
-		name = SV("INBOX");
-	struct folder_entry *en = find(m->l, m->sorted, name);
-	if (en)
-		en->flags |= STORE_FOLDER_SUBSCRIBED;
-	else
-		push(m->l, name, STORE_FOLDER_SUBSCRIBED);
-}
-
-/* Entries of the same name become one; parents that do not exist are put in. */
-static void unite(struct folder_list *l)
-{
-	sort(l);
-	size_t kept = 0;
-	for (size_t i = 0; i < l->n; i++) {
-		if (kept > 0 && strcmp(l->v[kept - 1].name, l->v[i].name) == 0) {
-			l->v[kept - 1].flags |= l->v[i].flags;
-			free(l->v[i].name);
-		} else {
-			l->v[kept++] = l->v[i];
-		}
-	}
-	l->n = kept;
-}
-
-static void add_parents(struct folder_list *l)
-{
-	size_t n = l->n;
-	for (size_t i = 0; i < n; i++) {
-		if (!(l->v[i].flags & STORE_FOLDER_EXISTS))
-			continue;
-		struct sv name = sv_z(l->v[i].name);
-		ptrdiff_t at;
-		while ((at = sv_rchr(name, STORE_SEPARATOR)) > 0) {
-			name = sv_upto(name, (size_t)at);
-			struct folder_entry *en = find(l, n, name);
-			bool had = en && (en->flags & STORE_FOLDER_HAS_CHILDREN);
-			if (en)
-				en->flags |= STORE_FOLDER_HAS_CHILDREN;
-			else
-				push(l, name, STORE_FOLDER_HAS_CHILDREN);
-			if (had)
-				break; /* its own parents know already */
-		}
-	}
-	unite(l);
-}
-
-static void inbox_first(struct folder_list *l)
-{
-	for (size_t i = 1; i < l->n; i++)
-		if (strcmp(l->v[i].name, "INBOX") == 0) {
-			struct folder_entry en = l->v[i];
-			memmove(&l->v[1], &l->v[0], i * sizeof(l->v[0]));
-			l->v[0] = en;
-			return;
-		}
 }
 
 int maildir_folders_list(const struct folders *f, struct folder_list *out, struct err *e)
@@ -519,19 +354,13 @@ int maildir_folders_list(const struct folders *f, struct folder_list *out, struc
 		return rc < 0 ? -1 : err_set(e, ERR_TEMP, "%s does not exist", f->path);
 	struct buf subs;
 	buf_init(&subs, SUBSCRIPTIONS_FILE_MAX);
-	push(out, SV("INBOX"), STORE_FOLDER_EXISTS);
+	folder_list_push(out, SV("INBOX"), STORE_FOLDER_EXISTS);
 	rc = read_folders(root, f->path, out, e);
 	if (rc == 0)
-		rc = slurp(root, f->path, SUBS, &subs, e);
+		rc = store_file_read(root, f->path, SUBS, &subs, e);
 	leave(root, lock);
-	if (rc == 0) {
-		sort(out);
-		struct merge m = { .l = out, .sorted = out->n };
-		subscriptions_parse(buf_sv(&subs), subscribed, &m);
-		unite(out);
-		add_parents(out);
-		inbox_first(out);
-	}
+	if (rc == 0)
+		folder_list_finish(out, buf_sv(&subs));
 	buf_free(&subs);
 	return rc < 0 ? -1 : 1;
 }

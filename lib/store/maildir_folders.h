@@ -11,15 +11,8 @@
 #ifndef STORE_MAILDIR_FOLDERS_H
 #define STORE_MAILDIR_FOLDERS_H
 
+#include "lib/store/folder_list.h"
 #include "lib/store/maildir_dir.h"
-
-struct folder_list {
-	struct folder_entry {
-		char *name;
-		unsigned flags; /* enum store_folder_flag */
-	} *v; /* INBOX first, then in octet order */
-	size_t n, cap;
-};
 
 struct store_index;
 
@@ -31,7 +24,6 @@ struct folders {
 };
 
 MUST_USE int maildir_folders_list(const struct folders *f, struct folder_list *out, struct err *e);
-void maildir_folders_free(struct folder_list *l);
 MUST_USE int maildir_folder_create(const struct folders *f, const struct folder_dir *dir, struct err *e);
 MUST_USE int maildir_folder_delete(const struct folders *f, const struct folder_dir *dir, struct err *e);
 /* Neither is INBOX. */

@@ -2,6 +2,7 @@
 
 #include "lib/base/num.h"
 
+#define UID_PAD      10 /* a delivery has no UID yet: room for it */
 #define KEYWORDS_PAD 40
 #define BASE_PAD     80
 
@@ -145,7 +146,7 @@ int mbox_meta_block(struct buf *out, const struct mbox_meta *m, const struct key
 	if (rc == 0 && f == MBOX_F_X_IMAP)
 		return 0; /* c-client's internal mail has no UID */
 	if (rc == 0)
-		rc = line(out, MBOX_F_X_UID, m, kw, NULL, 0);
+		rc = line(out, MBOX_F_X_UID, m, kw, NULL, UID_PAD);
 	if (rc == 0)
 		rc = line(out, MBOX_F_STATUS, m, kw, NULL, 2);
 	if (rc == 0)

@@ -36,50 +36,53 @@ static bool time_of_day(struct sv word, int64_t *out)
 }
 
 /* "+0700"; other zones, by name, are not believed. */
-static void zone(struct sv word, int *tz_min)
+static void zone(struct sv word, int *tz_min, bool *local)
 {
 	uint32_t v;
-	if (word.len == 5 && (word.p[0] == '+' || word.p[0] == '-') &&
-		number(sv_from(word, 1), 0, 1459, &v))
-		*tz_min = (word.p[0] == '-' ? -1 : 1) * (int)(v / 100 * 60 + v % 100);
+	if (word.len != 5 || (word.p[0] != '+' && word.p[0] != '-') || !number(sv_from(word, 1), 0, 1459, &v))
+		return;
+	*local = false;
+	*tz_min = (word.p[0] == '-' ? -1 : 1) * (int)(v / 100 * 60 + v % 100);
 }
 
 /* "Nov 22 08:05:00 [zone] 2026 [zone]" */
-static bool asctime_date(const struct sv *w, size_t n, int tz_min, int64_t *t)
+static bool asctime_date(const struct sv *w, size_t n, int64_t *t, bool *local)
 {
 	uint32_t day, year;
 	int64_t s;
+	int tz_min = 0;
 	int month = n < 4 ? -1 : named(w[0], months);
 	if (month < 0 || !number(w[1], 1, 31, &day) || !time_of_day(w[2], &s))
 		return false;
 	for (size_t i = 3; i < n && i < 6; i++) {
 		if (w[i].len == 4 && number(w[i], 1900, 9999, &year)) {
 			if (i + 1 < n)
-				zone(w[i + 1], &tz_min);
+				zone(w[i + 1], &tz_min, local);
 			*t = date_days_from_civil(year, month + 1, (int)day) * 86400 + s - tz_min * 60;
 			return true;
 		}
-		zone(w[i], &tz_min);
+		zone(w[i], &tz_min, local);
 	}
 	return false;
 }
 
 /* "22 Nov 2026 08:05:00 [zone]" */
-static bool header_date(const struct sv *w, size_t n, int tz_min, int64_t *t)
+static bool header_date(const struct sv *w, size_t n, int64_t *t, bool *local)
 {
 	uint32_t day, year;
 	int64_t s;
+	int tz_min = 0;
 	int month = n < 4 ? -1 : named(w[1], months);
 	if (month < 0 || !number(w[0], 1, 31, &day) || !number(w[2], 1900, 9999, &year) ||
 		!time_of_day(w[3], &s))
 		return false;
 	if (n > 4)
-		zone(w[4], &tz_min);
+		zone(w[4], &tz_min, local);
 	*t = date_days_from_civil(year, month + 1, (int)day) * 86400 + s - tz_min * 60;
 	return true;
 }
 
-int mbox_from_parse(struct sv line, int tz_min, int64_t *t)
+int mbox_from_parse(struct sv line, int64_t *t, bool *local)
 {
 	if (line.len > MBOX_FROM_MAX || !sv_starts(line, SV("From ")))
 		return 0;
@@ -94,7 +97,8 @@ int mbox_from_parse(struct sv line, int tz_min, int64_t *t)
 		size_t n = 0;
 		while (n < WORDS_MAX && !sv_empty(date))
 			w[n++] = sv_take_word(&date);
-		if (asctime_date(w, n, tz_min, t) || header_date(w, n, tz_min, t))
+		*local = true;
+		if (asctime_date(w, n, t, local) || header_date(w, n, t, local))
 			return 1;
 	}
 	return 0;

@@ -14,7 +14,7 @@
 
 #define MBOX_FROM_MAX 2000
 
-/* LINE without its line end. TZ_MIN: zone of a date that names none. */
-int mbox_from_parse(struct sv line, int tz_min, int64_t *t);
+/* LINE without its line end. *LOCAL: the date names no zone; *T is as if it were UTC. */
+int mbox_from_parse(struct sv line, int64_t *t, bool *local);
 
 #endif

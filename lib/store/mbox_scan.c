@@ -5,11 +5,10 @@
 #include "lib/base/hash.h"
 #include "lib/store/mbox_from.h"
 
-void mbox_scan_init(struct mbox_scan *s, const struct mbox_sink *sink, uint64_t start, int tz_min)
+void mbox_scan_init(struct mbox_scan *s, const struct mbox_sink *sink, uint64_t start)
 {
 	memset(s, 0, offsetof(struct mbox_scan, line));
 	s->sink = *sink;
-	s->tz_min = tz_min;
 	s->at = start;
 }
 
@@ -70,9 +69,11 @@ static int end_mail(struct mbox_scan *s, uint64_t next)
 	return s->sink.mail ? s->sink.mail(s->sink.ctx, &s->m) : 0;
 }
 
-static int begin_mail(struct mbox_scan *s, struct sv line, int64_t date)
+static int begin_mail(struct mbox_scan *s, struct sv line, int64_t date, bool local)
 {
-	s->m = (struct mbox_mail){ .from = s->at, .head = s->at + line.len, .date = date, .plain = true };
+	s->m = (struct mbox_found){
+		.from = s->at, .head = s->at + line.len, .date = date, .local = local, .plain = true
+	};
 	s->begun = s->in_header = true;
 	s->header_len = 0;
 	s->field = MBOX_F_LINES; /* what a first line that begins with a blank continues: not shown */
@@ -146,12 +147,12 @@ static bool is_blank(struct sv line)
 static int take_line(struct mbox_scan *s, struct sv line, bool at_end, enum mbox_piece *kind)
 {
 	int64_t date;
-	bool whole = line.p[line.len - 1] == '\n';
+	bool local, whole = line.p[line.len - 1] == '\n';
 	*kind = MBOX_P_SHOWN;
-	if (whole && mbox_from_parse(without_end(line), s->tz_min, &date) == 1) {
+	if (whole && mbox_from_parse(without_end(line), &date, &local) == 1) {
 		if (s->begun && end_mail(s, s->at) < 0)
 			return -1;
-		return begin_mail(s, line, date);
+		return begin_mail(s, line, date, local);
 	}
 	if (!s->begun) {
 		s->wrong = !is_blank(line);

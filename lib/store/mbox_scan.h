@@ -17,7 +17,7 @@
 #define MBOX_HEADER_MAX (1u << 20) /* octets of a header in which our fields are looked for */
 #define MBOX_HASH_BLOCK 4096
 
-struct mbox_mail {
+struct mbox_found {
 	uint64_t from;  /* offset of its From_ line */
 	uint64_t head;  /* of the line behind */
 	uint64_t next;  /* of the next mail, or the end of the file */
@@ -25,6 +25,7 @@ struct mbox_mail {
 	uint64_t vsize; /* the same with CRLF line ends */
 	uint64_t hash;  /* of these octets */
 	int64_t date;   /* of the From_ line */
+	bool local;     /* which names no zone: .date is as if it were UTC */
 	bool pseudo;    /* c-client's internal data: not a mail */
 	bool plain;     /* each field of ours stands there at most once, on one line: can be changed in place */
 };
@@ -41,14 +42,13 @@ struct mbox_sink { /* any may be NULL */
 	/* A field that is not shown. Its value begins at offset AT of the file; lines that continue it are not told. */
 	int (*field)(void *ctx, enum mbox_field f, struct sv value, uint64_t at);
 	int (*piece)(void *ctx, enum mbox_piece kind, struct sv octets);
-	int (*mail)(void *ctx, const struct mbox_mail *m); /* a mail has ended */
+	int (*mail)(void *ctx, const struct mbox_found *m); /* a mail has ended */
 	void *ctx;
 };
 
 struct mbox_scan {
 	struct mbox_sink sink;
-	int tz_min;
-	struct mbox_mail m;
+	struct mbox_found m;
 	bool begun, in_header, wrong;
 	uint64_t at;         /* offset of the line in .line */
 	uint64_t header_len; /* fields of ours not counted: a rewrite must not change what is shown */
@@ -65,8 +65,8 @@ struct mbox_scan {
 	char block[MBOX_HASH_BLOCK];
 };
 
-/* START: offset of the first octet that will come. TZ_MIN for From_ lines without a zone. */
-void mbox_scan_init(struct mbox_scan *s, const struct mbox_sink *sink, uint64_t start, int tz_min);
+/* START: offset of the first octet that will come. */
+void mbox_scan_init(struct mbox_scan *s, const struct mbox_sink *sink, uint64_t start);
 MUST_USE int mbox_scan_put(struct mbox_scan *s, struct sv octets);
 MUST_USE int mbox_scan_end(struct mbox_scan *s);
 

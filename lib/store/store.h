@@ -7,10 +7,11 @@
  * Errors:    1 done or found, 0 does not exist (already, any more), -1 with E. E.sys_errno tells
  *            ENOSPC (disk full) from EDQUOT (over quota), EACCES, EIO, ETIMEDOUT (a lock was not
  *            to be had). Class PERM: the request can never work (a bad name); all else TEMP.
- * Security:  everything below the Maildir belongs to the user and may be hostile: names, uidlist,
+ * Security:  everything below a mail location belongs to the user and may be hostile: names, uidlist,
  *            keywords and index are parsed with limits and never believed over the files. Symbolic
  *            links are not followed inside a Maildir.
- * Standards: Maildir++; Dovecot's dovecot-uidlist (version 3), dovecot-keywords, subscriptions.
+ * Standards: Maildir++; Dovecot's dovecot-uidlist (version 3), dovecot-keywords, subscriptions; mbox
+ *            (RFC 4155) with the header fields of c-client.
  *
  * All functions wait (locks, disk): call them from fibers only. File states: doc/store.md.
  */
@@ -20,26 +21,57 @@
 #include <sys/types.h>
 
 #include "lib/base/arena.h"
+#include "lib/base/buf.h"
 #include "lib/base/err.h"
 #include "lib/base/sv.h"
 
 struct store;
 struct store_account;
+struct store_driver;
+
+/*
+ * Who may write into a directory of mailboxes such as /var/mail, for users that may not: maillock. Called in jobs;
+ * may wait for a short while. DIR and NAME: of the mailbox.
+ */
+struct store_spool {
+	void *ctx;
+	/* Make NAME.lock. 1 with *LOCK, 0 somebody has it, -1. */
+	int (*lock)(void *ctx, const char *dir, const char *name, void **lock, struct err *e);
+	void (*unlock)(void *ctx, void *lock);
+	/* Make a missing NAME. 0 or -1. */
+	int (*create)(void *ctx, const char *dir, const char *name, struct err *e);
+};
 
 struct store_options {
 	const char *host;       /* in base names of mail files; '/' and ':' are replaced */
 	const char *index_dir;  /* mail_index_dir; NULL or "": inside each Maildir */
 	int64_t lock_timeout_ms; /* how long to wait for a lock of others, 0 = 120 s */
+	const struct store_spool *spool; /* NULL: mailboxes lie where this process may write */
 	bool no_index;          /* work without the LMDB index (tests, tools) */
 };
 
 struct store *store_new(const struct store_options *o);
 void store_free(struct store *s); /* all accounts must be closed */
 
+/* A mail location taken apart. */
+struct store_location {
+	const struct store_driver *driver;
+	struct buf path;  /* directory: the Maildir, or where mbox files lie; absolute */
+	struct buf inbox; /* mbox: the file of INBOX, absolute; empty: Maildir */
+	struct buf index; /* empty: not named */
+};
+
+/*
+ * "maildir:PATH" or "mbox:PATH[:INBOX=FILE][:INDEX=DIR]"; "~/" and relative paths are below HOME. 1, or -1 (CONFIG).
+ * The caller frees it in any case.
+ */
+MUST_USE int store_location(struct sv mail, struct sv home, struct store_location *out, struct err *e);
+void store_location_free(struct store_location *l);
+
 struct store_account_def {
 	struct sv owner; /* full user name: user@domain */
 	struct sv home;  /* base of a relative mail path */
-	struct sv mail;  /* "maildir:PATH"; PATH may start with "~/" */
+	struct sv mail;  /* store_location() */
 	uid_t uid;       /* who must own the Maildir; (uid_t)-1: not checked */
 	bool create;     /* make the Maildir when it is missing */
 };

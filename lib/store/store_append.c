@@ -1,22 +1,15 @@
-/* APPEND: octets into tmp/ as they come, one job at the end that makes them a mail. */
-#include <errno.h>
+/* APPEND: octets gathered and handed to the format as they come, one job at the end that makes them a mail. */
 #include <stdlib.h>
 
 #include "lib/store/box.h"
-#include "lib/store/maildir_mail.h"
-#include "lib/store/maildir_save.h"
 #include "lib/store/store_save.h"
-#include "lib/sys/clock.h"
-#include "lib/sys/sys.h"
 
 #define BATCH (128 * 1024) /* octets that one job writes */
 
 struct store_append {
 	struct store_account *account;
-	struct maildir_box *table;
-	int root;
-	struct maildir_dir d;
-	struct maildir_tmp tmp;
+	void *open; /* the format's */
+	char *name;
 	struct buf pending;
 	/* arguments and result of the running job */
 	const struct store_append_meta *meta;
@@ -28,37 +21,26 @@ struct store_append {
 static void begin_run(void *rec)
 {
 	struct store_append *ap = rec;
-	ap->rc = maildir_box_dirs(ap->table, &ap->root, &ap->d, &ap->err);
-	if (ap->rc != 1)
-		return;
-	if (maildir_tmp_open(&ap->d, ap->account->store->host, &ap->tmp, &ap->err) < 0) {
-		maildir_dir_close(&ap->d);
-		sys_close(ap->root);
-		ap->root = -1;
-		ap->rc = -1;
-	}
+	ap->rc = ap->account->driver->append_begin(ap->account, sv_z(ap->name), &ap->open, &ap->err);
 }
 
 static void drop(struct store_append *ap)
 {
-	maildir_box_free(ap->table);
 	store_account_close(ap->account);
 	buf_free(&ap->pending);
+	free(ap->name);
 	free(ap);
 }
 
 int store_append_begin(struct store_account *a, struct store_mailbox_id id,
         struct store_append **out, struct err *e)
 {
-	struct folder_dir folder;
-	if (folder_dir_of(id.name, &folder, e) < 0)
+	if (a->driver->name_check(id.name, e) < 0)
 		return -1;
 	struct store_append *ap = mem_alloc(sizeof(*ap));
 	ap->account = a;
 	a->refs++;
-	ap->table = box_table(a, &folder, false);
-	ap->root = -1;
-	ap->tmp.fd = -1;
+	ap->name = mem_svdup(id.name);
 	buf_init(&ap->pending, 4 * BATCH);
 	fiber_offload(FIBER_POOL_DURABLE, begin_run, ap);
 	int rc = ap->rc;
@@ -74,7 +56,7 @@ int store_append_begin(struct store_account *a, struct store_mailbox_id id,
 
 static int flush(struct store_append *ap)
 {
-	int rc = maildir_tmp_write_crlf(&ap->d, &ap->tmp, buf_sv(&ap->pending), &ap->err);
+	int rc = ap->account->driver->append_write(ap->open, buf_sv(&ap->pending), &ap->err);
 	buf_reset(&ap->pending);
 	return rc;
 }
@@ -99,61 +81,19 @@ int store_append_write(struct store_append *ap, struct sv octets, struct err *e)
 	return ap->rc < 0 ? -1 : 1;
 }
 
-/* tmp/ -> new/ with its UID on disk: the first session that is told of it moves it on. Locks of the
- * folder are held. 1, 0, -1. */
-static int publish(struct store_append *ap, uint32_t keywords)
-{
-	char base[MAILDIR_NAME_MAX + 1];
-	struct buf name;
-	buf_init(&name, MAILDIR_NAME_MAX);
-	maildir_unique_base(ap->account->store->host, ap->tmp.size, ap->tmp.vsize, base);
-	struct mail_arrival in;
-	int rc = maildir_name_arrival(&name, sv_z(base), ap->meta->flags, keywords);
-	if (rc < 0 || sv_copyz(buf_sv(&name), in.name, sizeof(in.name)) < 0)
-		rc = err_set(&ap->err, ERR_BUG, "name of a mail file is too long");
-	buf_free(&name);
-	if (rc < 0)
-		return -1;
-	if (maildir_tmp_publish(&ap->d, &ap->tmp, in.name, true, &ap->err) < 0)
-		return ap->err.sys_errno == ENOENT ? 0 : -1;
-	if (maildir_arrive(ap->table, &ap->d, &in, 1, &ap->err) < 0) {
-		(void)sys_unlinkat(ap->d.new_, in.name, 0);
-		return -1;
-	}
-	ap->uid = in.uid;
-	ap->uidvalidity = ap->table->list.h.uidvalidity;
-	return 1;
-}
-
 static void commit_run(void *rec)
 {
 	struct store_append *ap = rec;
-	uint32_t keywords = 0;
-	int64_t mtime = ap->meta->internaldate ? ap->meta->internaldate : clock_wall_s();
 	ap->rc = flush(ap);
 	if (ap->rc >= 0)
-		ap->rc = maildir_tmp_write_end(&ap->d, &ap->tmp, &ap->err);
-	if (ap->rc >= 0)
-		ap->rc = maildir_tmp_sync(&ap->d, &ap->tmp, mtime, &ap->err);
-	if (ap->rc >= 0)
-		ap->rc = maildir_keywords_read(ap->table, &ap->d, &ap->err);
-	if (ap->rc >= 0)
-		ap->rc = maildir_keyword_mask(ap->table, ap->root, &ap->d, ap->meta->keywords,
-		        ap->meta->nkeywords, true, &keywords, &ap->err);
-	if (ap->rc < 0)
-		return;
-	struct box_lock *l = maildir_arrive_lock(ap->table, ap->root, &ap->d, &ap->err);
-	ap->rc = l ? publish(ap, keywords) : -1;
-	if (l)
-		maildir_box_unlock(l);
+		ap->rc = ap->account->driver->append_commit(
+			ap->open, ap->meta, &ap->uidvalidity, &ap->uid, &ap->err);
 }
 
 static void abort_run(void *rec)
 {
 	struct store_append *ap = rec;
-	maildir_tmp_discard(&ap->d, &ap->tmp);
-	maildir_dir_close(&ap->d);
-	sys_close(ap->root);
+	ap->account->driver->append_end(ap->open);
 }
 
 void store_append_abort(struct store_append *ap)
@@ -179,6 +119,6 @@ int store_append_commit(struct store_append *ap, const struct store_append_meta 
 	*uid = ap->uid;
 	if (rc < 0 && e)
 		*e = ap->err;
-	store_append_abort(ap); /* closes; the file is no longer in tmp/ when it was published */
+	store_append_abort(ap); /* closes; what was committed stays */
 	return rc;
 }

@@ -26,81 +26,64 @@ int box_result(struct box_job *j, struct err *e)
 	return j->rc;
 }
 
-struct maildir_box *box_table(
-        struct store_account *a, const struct folder_dir *folder, bool writable)
-{
-	struct maildir_box_def def = {
-		.root_path = a->path,
-		.uid = a->uid,
-		.host = a->store->host,
-		.lock_timeout_ms = a->store->lock_timeout_ms,
-		.writable = writable,
-		.index = a->index,
-	};
-	return maildir_box_new(&def, folder);
-}
-
 static void sync_run(void *rec)
 {
 	struct box_job *j = rec;
-	j->rc = maildir_box_sync(j->box->table, &j->err);
+	j->rc = j->box->account->driver->sync(j->box->table, &j->err);
 }
 
 /* --- the view -------------------------------------------------- */
 
-static void view_push(struct store_box *b, const struct box_rec *r)
+static struct table_facts facts(const struct store_box *b)
+{
+	return b->account->driver->facts(b->table);
+}
+
+static void view_push(struct store_box *b, const struct store_msg *m)
 {
 	if (b->n == b->cap) {
 		b->cap = b->cap ? b->cap * 2 : 64;
 		b->v = mem_realloc(b->v, b->cap * sizeof(*b->v));
 	}
-	b->v[b->n++] = (struct store_msg){
-		.uid = r->uid,
-		.flags = r->flags,
-		.keywords = r->keywords,
-		.recent = r->recent,
-		.internaldate = r->mtime,
-		.size = r->size,
-		.vsize = r->vsize,
-	};
-	b->recent += r->recent;
-	b->last_uid = r->uid;
+	b->v[b->n++] = *m;
+	b->recent += m->recent;
+	b->last_uid = m->uid;
 }
 
-/* New records above the last UID that this view ever had: a mail that reappears below it would shift
+/* New mails above the last UID that this view ever had: a mail that reappears below it would shift
  * sequence numbers, it waits for the next session. */
 static size_t view_extend(struct store_box *b)
 {
-	struct maildir_box *t = b->table;
-	size_t before = b->n, i = t->n;
-	while (i > 0 && t->recs[i - 1].uid > b->last_uid)
+	const struct store_driver *d = b->account->driver;
+	size_t before = b->n, slots = d->slots(b->table), i = slots;
+	struct table_mail m;
+	while (i > 0 && (!d->at(b->table, i - 1, &m) || m.m.uid > b->last_uid))
 		i--;
-	for (; i < t->n; i++)
-		if (t->recs[i].where != BOX_ABSENT)
-			view_push(b, &t->recs[i]);
+	for (; i < slots; i++)
+		if (d->at(b->table, i, &m) && m.m.uid > b->last_uid)
+			view_push(b, &m.m);
 	return b->n - before;
 }
 
 int store_box_open(struct store_account *a, struct store_mailbox_id id, enum store_box_mode mode,
         struct store_box **out, struct err *e)
 {
-	struct folder_dir folder;
-	if (folder_dir_of(id.name, &folder, e) < 0)
+	if (a->driver->name_check(id.name, e) < 0)
 		return -1;
 	struct store_box *b = mem_alloc(sizeof(*b));
 	b->account = a;
 	a->refs++;
 	b->name = mem_svdup(store_name_is_inbox(id.name) ? SV("INBOX") : id.name);
 	b->writable = mode == STORE_BOX_WRITE;
-	b->table = box_table(a, &folder, b->writable);
+	b->table = a->driver->table_new(a, sv_z(b->name), b->writable);
 	struct box_job j = { .run = sync_run };
 	box_run(b, &j);
 	if (j.rc != 1) {
 		store_box_close(b);
 		return box_result(&j, e);
 	}
-	b->uidvalidity = b->table->list.h.uidvalidity;
-	b->kw = b->table->kw;
+	b->uidvalidity = facts(b).uidvalidity;
+	b->kw = *facts(b).kw;
 	(void)view_extend(b);
 	*out = b;
 	return 1;
@@ -110,7 +93,7 @@ void store_box_close(struct store_box *b)
 {
 	if (!b)
 		return;
-	maildir_box_free(b->table);
+	b->account->driver->table_free(b->table);
 	store_account_close(b->account);
 	free(b->name);
 	free(b->v);
@@ -148,7 +131,7 @@ uint32_t store_box_uidvalidity(const struct store_box *b)
 
 uint32_t store_box_uidnext(const struct store_box *b)
 {
-	return b->table->list.h.nextuid;
+	return facts(b).nextuid;
 }
 
 bool store_box_writable(const struct store_box *b)
@@ -168,17 +151,17 @@ struct sv store_box_name(const struct store_box *b)
 
 const char *store_box_guid(const struct store_box *b)
 {
-	return b->table->list.h.guid;
+	return facts(b).guid;
 }
 
 size_t store_box_keyword_count(const struct store_box *b)
 {
-	return keywords_count(&b->table->kw);
+	return keywords_count(facts(b).kw);
 }
 
 struct sv store_box_keyword(const struct store_box *b, size_t i)
 {
-	return i < STORE_KEYWORDS_MAX ? sv_z(b->table->kw.name[i]) : SV_NONE;
+	return i < STORE_KEYWORDS_MAX ? sv_z(facts(b).kw->name[i]) : SV_NONE;
 }
 
 /* --- changes -------------------------------------------------- */
@@ -209,8 +192,8 @@ static void report_gone(struct store_box *b, bool may_expunge, struct store_even
 	size_t kept = 0;
 	for (size_t i = 0; i < b->n; i++) {
 		struct store_msg *m = &b->v[i];
-		const struct box_rec *r = maildir_box_find(b->table, m->uid);
-		m->gone = !r || r->where == BOX_ABSENT;
+		struct table_mail now;
+		m->gone = !b->account->driver->find(b->table, m->uid, &now);
 		if (m->gone && may_expunge) {
 			event(ev, STORE_EV_EXPUNGE, kept + 1, m->uid);
 			b->recent -= m->recent;
@@ -225,11 +208,12 @@ static void report_flags(struct store_box *b, size_t n, struct store_events *ev)
 {
 	for (size_t i = 0; i < n; i++) {
 		struct store_msg *m = &b->v[i];
-		const struct box_rec *r = m->gone ? NULL : maildir_box_find(b->table, m->uid);
-		if (!r || (r->flags == m->flags && r->keywords == m->keywords))
+		struct table_mail now;
+		if (m->gone || !b->account->driver->find(b->table, m->uid, &now) ||
+			(now.m.flags == m->flags && now.m.keywords == m->keywords))
 			continue;
-		m->flags = r->flags;
-		m->keywords = r->keywords;
+		m->flags = now.m.flags;
+		m->keywords = now.m.keywords;
 		event(ev, STORE_EV_FLAGS, i + 1, m->uid);
 	}
 }
@@ -240,7 +224,7 @@ int store_box_refresh(struct store_box *b, bool may_expunge, struct store_events
 	box_run(b, &j);
 	if (j.rc < 0)
 		return box_result(&j, e);
-	if (j.rc == 0 || b->table->lost) {
+	if (j.rc == 0 || facts(b).lost) {
 		event(ev, STORE_EV_LOST, 0, 0);
 		return 1;
 	}
@@ -250,8 +234,8 @@ int store_box_refresh(struct store_box *b, bool may_expunge, struct store_events
 		event(ev, STORE_EV_EXISTS, b->n, 0);
 	if (b->recent != recent)
 		event(ev, STORE_EV_RECENT, b->recent, 0);
-	if (memcmp(&b->kw, &b->table->kw, sizeof(b->kw)) != 0) {
-		b->kw = b->table->kw;
+	if (memcmp(&b->kw, facts(b).kw, sizeof(b->kw)) != 0) {
+		b->kw = *facts(b).kw;
 		event(ev, STORE_EV_KEYWORDS, 0, 0);
 	}
 	report_flags(b, known, ev);

@@ -16,7 +16,7 @@ static void cache_run(void *rec)
 	struct cache_job *j = rec;
 	struct store_box *b = j->job.box;
 	struct index_guid g;
-	j->job.rc = index_guid_parse(sv_z(b->table->list.h.guid), &g);
+	j->job.rc = index_guid_parse(sv_z(b->account->driver->facts(b->table).guid), &g);
 	if (j->job.rc != 1)
 		return;
 	if (j->arena)
@@ -33,12 +33,11 @@ static size_t parts_of(const struct store_box *b, const struct store_cache_item 
 	for (size_t i = 0; i < n; i++) {
 		if (items[i].index >= b->n || (write && items[i].value.len > STORE_CACHE_VALUE_MAX))
 			continue;
-		const struct box_rec *r = maildir_box_find(b->table, b->v[items[i].index].uid);
-		if (!r)
+		struct table_mail m;
+		if (!b->account->driver->find(b->table, b->v[items[i].index].uid, &m))
 			continue;
 		of[used] = i;
-		parts[used++] = (struct index_part){ r->uid, index_tag(sv_z(r->base)),
-			items[i].field, items[i].value };
+		parts[used++] = (struct index_part){ m.m.uid, m.tag, items[i].field, items[i].value };
 	}
 	return used;
 }
@@ -48,7 +47,7 @@ int store_cache_get(struct store_box *b, struct store_cache_item *items, size_t 
 {
 	for (size_t i = 0; i < n; i++)
 		items[i].value = (struct sv){ NULL, 0 };
-	if (!b->account->index || b->table->lost || n == 0)
+	if (!b->account->index || b->account->driver->facts(b->table).lost || n == 0)
 		return 1;
 	struct index_part *parts = mem_array(n, sizeof(*parts));
 	size_t *of = mem_array(n, sizeof(*of));
@@ -64,7 +63,7 @@ int store_cache_get(struct store_box *b, struct store_cache_item *items, size_t 
 
 void store_cache_put(struct store_box *b, const struct store_cache_item *items, size_t n)
 {
-	if (!b->account->index || b->table->lost || n == 0)
+	if (!b->account->index || b->account->driver->facts(b->table).lost || n == 0)
 		return;
 	struct index_part *parts = mem_array(n, sizeof(*parts));
 	size_t *of = mem_array(n, sizeof(*of));

@@ -1,22 +1,25 @@
 #include <stdlib.h>
 
 #include "lib/store/box.h"
-#include "lib/store/maildir_copy.h"
 
 struct copy_job {
 	struct box_job job;
-	struct maildir_copy copy;
+	void *to;
+	bool move;
+	struct mail_copy *v;
+	size_t n;
 };
 
 static void copy_run(void *rec)
 {
 	struct copy_job *j = rec;
-	j->job.rc = maildir_copy(&j->copy, &j->job.err);
+	struct store_box *b = j->job.box;
+	j->job.rc = b->account->driver->copy(b->table, j->to, j->move, j->v, j->n, &j->job.err);
 }
 
 /* UIDs of the mails that are still there, from the view. */
 static void collect(
-        const struct store_box *b, const size_t *indexes, size_t n, struct maildir_copy *c)
+        const struct store_box *b, const size_t *indexes, size_t n, struct copy_job *c)
 {
 	c->v = mem_array(n ? n : 1, sizeof(*c->v));
 	for (size_t i = 0; i < n; i++)
@@ -24,10 +27,10 @@ static void collect(
 			c->v[c->n++].from = b->v[indexes[i]].uid;
 }
 
-static int report(struct store_box *b, const struct maildir_copy *c, struct arena *arena,
+static int report(struct store_box *b, const struct copy_job *c, struct arena *arena,
         struct store_copied *out, struct err *e)
 {
-	*out = (struct store_copied){ .uidvalidity = c->to->list.h.uidvalidity };
+	*out = (struct store_copied){ .uidvalidity = b->account->driver->facts(c->to).uidvalidity };
 	out->from = arena_array(arena, c->n ? c->n : 1, sizeof(*out->from));
 	out->to = arena_array(arena, c->n ? c->n : 1, sizeof(*out->to));
 	if (!out->from || !out->to)
@@ -47,19 +50,19 @@ static int report(struct store_box *b, const struct maildir_copy *c, struct aren
 int store_box_copy(struct store_box *b, const size_t *indexes, size_t n, struct store_mailbox_id to,
         bool move, struct arena *arena, struct store_copied *out, struct err *e)
 {
-	struct folder_dir folder;
-	if (folder_dir_of(to.name, &folder, e) < 0)
+	const struct store_driver *d = b->account->driver;
+	if (d->name_check(to.name, e) < 0)
 		return -1;
 	if (move && !b->writable)
 		return err_set(e, ERR_PERM, "mailbox was opened read-only");
-	struct copy_job j = { .job.run = copy_run, .copy = { .from = b->table, .move = move } };
-	j.copy.to = box_table(b->account, &folder, false);
-	collect(b, indexes, n, &j.copy);
+	struct copy_job j = { .job.run = copy_run, .move = move };
+	j.to = d->table_new(b->account, to.name, false);
+	collect(b, indexes, n, &j);
 	box_run(b, &j.job);
 	int rc = box_result(&j.job, e);
 	if (rc == 1)
-		rc = report(b, &j.copy, arena, out, e);
-	maildir_box_free(j.copy.to);
-	free(j.copy.v);
+		rc = report(b, &j, arena, out, e);
+	d->table_free(j.to);
+	free(j.v);
 	return rc;
 }

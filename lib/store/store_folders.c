@@ -1,17 +1,10 @@
 #include <stdlib.h>
-#include <string.h>
 
 #include "lib/store/box.h"
-#include "lib/store/maildir_copy.h"
-#include "lib/store/maildir_folders.h"
-#include "lib/store/maildir_mail.h"
-#include "lib/sys/sys.h"
 
 struct folders_job {
 	int (*work)(struct folders_job *j);
 	struct store_account *account;
-	struct folders folders;
-	struct folder_dir dir, dir2;
 	struct sv name, name2;
 	bool on;
 	struct folder_list list;
@@ -29,7 +22,6 @@ static void run_job(void *rec)
 static int run(struct store_account *a, struct folders_job *j, struct err *e)
 {
 	j->account = a;
-	j->folders = (struct folders){ a->path, a->uid, a->store->lock_timeout_ms, a->index };
 	if (account_enter(a, e) < 0)
 		return -1;
 	fiber_offload(FIBER_POOL_DURABLE, run_job, j);
@@ -41,7 +33,7 @@ static int run(struct store_account *a, struct folders_job *j, struct err *e)
 
 static int list_work(struct folders_job *j)
 {
-	return maildir_folders_list(&j->folders, &j->list, &j->err);
+	return j->account->driver->list(j->account, &j->list, &j->err);
 }
 
 int store_folders(
@@ -60,42 +52,42 @@ int store_folders(
 		if (!out->v || arena->exhausted)
 			rc = err_set(e, ERR_TEMP, "too many mailboxes to list");
 	}
-	maildir_folders_free(&j->list);
+	folder_list_free(&j->list);
 	free(j);
 	return rc;
 }
 
 static int create_work(struct folders_job *j)
 {
-	return maildir_folder_create(&j->folders, &j->dir, &j->err);
+	return j->account->driver->create(j->account, j->name, &j->err);
 }
 
 int store_create(struct store_account *a, struct store_mailbox_id id, struct err *e)
 {
-	struct folders_job j = { .work = create_work };
-	if (folder_dir_of(id.name, &j.dir, e) < 0)
+	struct folders_job j = { .work = create_work, .name = id.name };
+	if (a->driver->name_check(id.name, e) < 0)
 		return -1;
 	return store_name_is_inbox(id.name) ? 0 : run(a, &j, e);
 }
 
 static int delete_work(struct folders_job *j)
 {
-	return maildir_folder_delete(&j->folders, &j->dir, &j->err);
+	return j->account->driver->remove_folder(j->account, j->name, &j->err);
 }
 
 int store_delete(struct store_account *a, struct store_mailbox_id id, struct err *e)
 {
-	struct folders_job j = { .work = delete_work };
+	struct folders_job j = { .work = delete_work, .name = id.name };
 	if (store_name_is_inbox(id.name))
 		return err_set(e, ERR_PERM, "INBOX cannot be deleted");
-	if (folder_dir_of(id.name, &j.dir, e) < 0)
+	if (a->driver->name_check(id.name, e) < 0)
 		return -1;
 	return run(a, &j, e);
 }
 
 static int subscribe_work(struct folders_job *j)
 {
-	return maildir_subscribe(&j->folders, j->name, j->on, &j->err);
+	return j->account->driver->subscribe(j->account, j->name, j->on, &j->err);
 }
 
 int store_subscribe(struct store_account *a, struct store_mailbox_id id, bool on, struct err *e)
@@ -103,7 +95,7 @@ int store_subscribe(struct store_account *a, struct store_mailbox_id id, bool on
 	struct folders_job j = { .work = subscribe_work, .name = id.name, .on = on };
 	if (store_name_is_inbox(id.name))
 		j.name = SV("INBOX");
-	if (folder_dir_of(id.name, &j.dir, e) < 0)
+	if (a->driver->name_check(id.name, e) < 0)
 		return -1;
 	return run(a, &j, e);
 }
@@ -112,37 +104,38 @@ int store_subscribe(struct store_account *a, struct store_mailbox_id id, bool on
 
 static int rename_work(struct folders_job *j)
 {
-	return maildir_folder_rename(&j->folders, j->name, j->name2, &j->err);
+	return j->account->driver->rename(j->account, j->name, j->name2, &j->err);
 }
 
-static int move_all(struct maildir_box *from, struct maildir_box *to, struct err *e)
+static int move_all(const struct store_driver *d, void *from, void *to, struct err *e)
 {
-	struct maildir_copy c = { .from = from, .to = to, .move = true };
-	c.v = mem_array(from->n ? from->n : 1, sizeof(*c.v));
-	for (size_t i = 0; i < from->n; i++)
-		if (from->recs[i].where != BOX_ABSENT)
-			c.v[c.n++].from = from->recs[i].uid;
-	int rc = maildir_copy(&c, e);
-	free(c.v);
+	size_t n = 0, slots = d->slots(from);
+	struct mail_copy *v = mem_array(slots ? slots : 1, sizeof(*v));
+	struct table_mail m;
+	for (size_t i = 0; i < slots; i++)
+		if (d->at(from, i, &m))
+			v[n++].from = m.m.uid;
+	int rc = d->copy(from, to, true, v, n, e);
+	free(v);
 	return rc;
 }
 
 /* INBOX stays; its mail moves into a new mailbox. */
 static int empty_inbox(struct folders_job *j)
 {
-	struct folder_dir inbox = { "." };
-	int rc = maildir_folder_create(&j->folders, &j->dir2, &j->err);
+	const struct store_driver *d = j->account->driver;
+	int rc = d->create(j->account, j->name2, &j->err);
 	if (rc == 0)
 		return err_set(&j->err, ERR_PERM, "mailbox \"%.*s\" exists", SV_ARG(j->name2));
 	if (rc < 0)
 		return -1;
-	struct maildir_box *from = box_table(j->account, &inbox, false);
-	struct maildir_box *to = box_table(j->account, &j->dir2, false);
-	rc = maildir_box_sync(from, &j->err);
+	void *from = d->table_new(j->account, SV("INBOX"), false);
+	void *to = d->table_new(j->account, j->name2, false);
+	rc = d->sync(from, &j->err);
 	if (rc == 1)
-		rc = move_all(from, to, &j->err);
-	maildir_box_free(from);
-	maildir_box_free(to);
+		rc = move_all(d, from, to, &j->err);
+	d->table_free(from);
+	d->table_free(to);
 	return rc == 1 ? 1 : -1;
 }
 
@@ -150,7 +143,7 @@ int store_rename(struct store_account *a, struct store_mailbox_id from, struct s
         struct err *e)
 {
 	struct folders_job j = { .work = rename_work, .name = from.name, .name2 = to.name };
-	if (folder_dir_of(from.name, &j.dir, e) < 0 || folder_dir_of(to.name, &j.dir2, e) < 0)
+	if (a->driver->name_check(from.name, e) < 0 || a->driver->name_check(to.name, e) < 0)
 		return -1;
 	if (store_name_is_inbox(to.name))
 		return err_set(e, ERR_PERM, "INBOX exists");
@@ -161,64 +154,51 @@ int store_rename(struct store_account *a, struct store_mailbox_id from, struct s
 
 /* --- status -------------------------------------------------- */
 
-static void recall_all(struct maildir_box *t)
+/* What a look at the table gives; with sizes once they are asked for. */
+static int count(struct folders_job *j, void *table)
 {
-	uint32_t *uids = mem_array(t->n ? t->n : 1, sizeof(*uids));
-	size_t n = 0;
-	for (size_t i = 0; i < t->n; i++)
-		if (t->recs[i].where != BOX_ABSENT && t->recs[i].vsize == 0)
-			uids[n++] = t->recs[i].uid;
-	maildir_box_recall(t, uids, n);
-	free(uids);
-}
-
-static int add_sizes(struct maildir_box *t, struct store_status *s, struct err *e)
-{
-	struct maildir_dir d;
-	int root, rc = maildir_box_dirs(t, &root, &d, e);
-	if (rc != 1)
-		return rc;
-	recall_all(t);
-	for (size_t i = 0; i < t->n && rc >= 0; i++) {
-		if (t->recs[i].where == BOX_ABSENT)
+	const struct store_driver *d = j->account->driver;
+	struct table_facts f = d->facts(table);
+	struct store_status *s = j->status;
+	size_t n = 0, slots = d->slots(table);
+	struct store_msg *v = mem_array(slots ? slots : 1, sizeof(*v));
+	struct store_msg **at = mem_array(slots ? slots : 1, sizeof(struct store_msg *));
+	struct table_mail m;
+	*s = (struct store_status){ .uidvalidity = f.uidvalidity, .uidnext = f.nextuid };
+	for (size_t i = 0; i < slots; i++) {
+		if (!d->at(table, i, &m))
 			continue;
-		uint32_t uid = t->recs[i].uid;
-		rc = maildir_mail_stat(t, &d, uid, true, e);
-		const struct box_rec *r = rc == 1 ? maildir_box_find(t, uid) : NULL;
-		s->vsize += r ? r->vsize : 0;
+		s->messages++;
+		s->recent += m.fresh;
+		s->unseen += !(m.m.flags & STORE_SEEN);
+		v[n] = m.m;
+		at[n] = &v[n];
+		n++;
 	}
-	maildir_box_flush(t);
-	maildir_dir_close(&d);
-	sys_close(root);
+	int rc = j->on ? d->sizes(table, at, n, true, &j->err) : 1;
+	for (size_t i = 0; i < n; i++)
+		s->vsize += v[i].gone ? 0 : v[i].vsize;
+	free(v);
+	free(at);
 	return rc < 0 ? -1 : 1;
 }
 
 static int status_work(struct folders_job *j)
 {
-	struct maildir_box *t = box_table(j->account, &j->dir, false);
-	struct store_status *s = j->status;
-	int rc = maildir_box_sync(t, &j->err);
-	if (rc == 1) {
-		*s = (struct store_status){ .uidvalidity = t->list.h.uidvalidity,
-			.uidnext = t->list.h.nextuid };
-		for (size_t i = 0; i < t->n; i++) {
-			const struct box_rec *r = &t->recs[i];
-			s->messages += r->where != BOX_ABSENT;
-			s->recent += r->where == BOX_NEW;
-			s->unseen += r->where != BOX_ABSENT && !(r->flags & STORE_SEEN);
-		}
-	}
-	if (rc == 1 && j->on)
-		rc = add_sizes(t, s, &j->err);
-	maildir_box_free(t);
+	const struct store_driver *d = j->account->driver;
+	void *table = d->table_new(j->account, j->name, false);
+	int rc = d->sync(table, &j->err);
+	if (rc == 1)
+		rc = count(j, table);
+	d->table_free(table);
 	return rc;
 }
 
 int store_status(struct store_account *a, struct store_mailbox_id id, bool with_size,
         struct store_status *out, struct err *e)
 {
-	struct folders_job j = { .work = status_work, .status = out, .on = with_size };
-	if (folder_dir_of(id.name, &j.dir, e) < 0)
+	struct folders_job j = { .work = status_work, .name = id.name, .status = out, .on = with_size };
+	if (a->driver->name_check(id.name, e) < 0)
 		return -1;
 	return run(a, &j, e);
 }

@@ -28,6 +28,7 @@ struct store_delivery {
 	struct store_key key;
 	bool maybe_before;   /* look for an earlier copy first (new/, cur/ of all folders, tombstones) */
 	int64_t arrival_s;   /* of the mail: in the base name */
+	struct sv sender;    /* for the From_ line of an mbox; empty: the null sender */
 	struct sv head;      /* header lines to put in front, LF-ended */
 	int fd;              /* content: SIZE octets at OFFSET, LF line ends */
 	uint64_t offset;

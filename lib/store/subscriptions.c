@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "lib/store/store_file.h"
+
 static bool is_v2(struct sv text)
 {
 	return sv_starts(text, SV("V\t2\n"));
@@ -71,4 +73,22 @@ int subscriptions_change(struct sv text, struct sv name, bool on, struct buf *ou
 	if (on && put_name(out, name, v2) < 0)
 		return -1;
 	return out->overflow ? -1 : 1;
+}
+
+int subscriptions_file_change(
+	int root, const char *path, const char *file, struct sv name, bool on, struct err *e)
+{
+	struct buf old, new;
+	buf_init(&old, SUBSCRIPTIONS_FILE_MAX);
+	buf_init(&new, SUBSCRIPTIONS_FILE_MAX);
+	int rc = store_file_read(root, path, file, &old, e);
+	if (rc == 0)
+		rc = subscriptions_change(buf_sv(&old), name, on, &new);
+	if (rc < 0 && new.overflow)
+		err_set(e, ERR_TEMP, "too many subscriptions");
+	if (rc == 1)
+		rc = store_file_replace(root, path, file, buf_sv(&new), e) < 0 ? -1 : 1;
+	buf_free(&old);
+	buf_free(&new);
+	return rc;
 }

@@ -1,7 +1,7 @@
 /*
- * lib/store/subscriptions.h - the file "subscriptions" of a Maildir, as Dovecot writes it.
+ * lib/store/subscriptions.h - the file "subscriptions" of an account, as Dovecot writes it.
  *
- * Layer:     store (pure; the file itself is in maildir_folders.c).
+ * Layer:     store (pure, but for subscriptions_file_change()).
  * Security:  the user's file: lines that cannot be mailbox names are dropped, their number is bounded.
  * Standards: Dovecot: version 2 ("V<TAB>2", an empty line, names with TAB between levels) and the
  *            older form (one name a line).
@@ -18,5 +18,9 @@
 void subscriptions_parse(struct sv text, void (*each)(void *ctx, struct sv name), void *ctx);
 /* TEXT with NAME put in or taken out, in the form that TEXT has. 1 changed, 0 it was so, -1 ceiling. */
 int subscriptions_change(struct sv text, struct sv name, bool on, struct buf *out);
+
+/* The same on the file NAME of directory ROOT (PATH, for messages), durable; blocks. 1, 0, -1 with E. */
+MUST_USE int subscriptions_file_change(
+	int root, const char *path, const char *file, struct sv name, bool on, struct err *e);
 
 #endif

@@ -1,23 +1,26 @@
 /*
  * Changes of mailboxes: one inotify instance and one fiber a process, however many sessions watch.
- * Watched are new/ and cur/ of each mailbox: whatever happens to mail happens there. Two sessions on
- * one mailbox share the kernel's watches (the kernel gives the same number for the same directory).
+ * Watched are two paths of each mailbox, which the format names: new/ and cur/ of a Maildir, an mbox file and the
+ * directory it lies in. Two sessions on one mailbox share the kernel's watches (the kernel gives the same number
+ * for the same file).
  */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/inotify.h>
 
 #include "lib/base/list.h"
 #include "lib/fiber/fiber.h"
 #include "lib/store/account.h"
-#include "lib/store/folder_name.h"
+#include "lib/store/driver.h"
 #include "lib/sys/log.h"
 #include "lib/sys/sys.h"
 
 #define MASK                                                                                   \
 	(IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF | \
-	        IN_ONLYDIR | IN_DONT_FOLLOW)
+	        IN_MODIFY | IN_DONT_FOLLOW)
+#define WATCH_PATH_MAX 8000
 #define POLL_MS 30000 /* where the kernel has no more watches */
 
 struct watch_hub {
@@ -31,7 +34,9 @@ struct store_watch {
 	struct list_node node;
 	struct watch_hub *hub;
 	struct fiber_event *event;
-	int wd[2]; /* -1: not watched by the kernel */
+	int wd[2];   /* -1: not watched by the kernel */
+	char *path;  /* of the first */
+	char *entry; /* the only one of the second that matters; "": all */
 };
 
 static bool polls(const struct store_watch *w)
@@ -39,12 +44,23 @@ static bool polls(const struct store_watch *w)
 	return w->wd[0] < 0 || w->wd[1] < 0;
 }
 
-static void wake(struct watch_hub *h, int wd, bool all)
+/* Does EV tell of this mailbox? */
+static bool concerns(const struct store_watch *w, const struct inotify_event *ev)
+{
+	if (ev->mask & IN_Q_OVERFLOW || ev->wd == w->wd[0])
+		return true;
+	return ev->wd == w->wd[1] && (!w->entry[0] || (ev->len > 0 && strcmp(ev->name, w->entry) == 0));
+}
+
+static void wake(struct watch_hub *h, const struct inotify_event *ev)
 {
 	LIST_FOREACH (n, &h->watches) {
 		struct store_watch *w = CONTAINER_OF(n, struct store_watch, node);
-		if (all || w->wd[0] == wd || w->wd[1] == wd)
-			fiber_event_set(w->event);
+		if (!concerns(w, ev))
+			continue;
+		if (w->entry[0] && ev->wd == w->wd[1]) /* another file may have the name now */
+			w->wd[0] = inotify_add_watch(h->fd, w->path, MASK);
+		fiber_event_set(w->event);
 	}
 }
 
@@ -55,7 +71,7 @@ static void read_events(struct watch_hub *h)
 	while ((n = sys_read(h->fd, block, sizeof(block))) > 0) {
 		for (char *p = block; p < block + n;) {
 			const struct inotify_event *ev = (const void *)p;
-			wake(h, ev->wd, (ev->mask & IN_Q_OVERFLOW) != 0);
+			wake(h, ev);
 			p += sizeof(*ev) + ev->len;
 		}
 	}
@@ -115,19 +131,10 @@ void watch_hub_free(struct watch_hub *h)
 	free(h);
 }
 
-static int watch_dir(
-        struct watch_hub *h, const char *root, const struct folder_dir *f, const char *sub)
-{
-	char path[4096 + 300];
-	(void)snprintf(path, sizeof(path), "%s/%s/%s", root, f->z, sub);
-	return h->fd < 0 ? -1 : inotify_add_watch(h->fd, path, MASK);
-}
-
 struct store_watch *store_watch_add(
         struct store_account *a, struct store_mailbox_id id, struct fiber_event *ev, struct err *e)
 {
-	struct folder_dir folder;
-	if (folder_dir_of(id.name, &folder, e) < 0)
+	if (a->driver->name_check(id.name, e) < 0)
 		return NULL;
 	struct watch_hub *h = hub_of(a->store);
 	if (!h->fiber) {
@@ -135,16 +142,28 @@ struct store_watch *store_watch_add(
 		return NULL;
 	}
 	struct store_watch *w = mem_alloc(sizeof(*w));
+	struct buf paths[2], entry;
+	buf_init(&paths[0], WATCH_PATH_MAX);
+	buf_init(&paths[1], WATCH_PATH_MAX);
+	buf_init(&entry, WATCH_PATH_MAX);
+	a->driver->watch(a, id.name, paths, &entry);
 	w->hub = h;
 	w->event = ev;
-	w->wd[0] = watch_dir(h, a->path, &folder, "new");
-	w->wd[1] = watch_dir(h, a->path, &folder, "cur");
-	if (polls(w) && errno == ENOENT && h->fd >= 0) {
-		err_sys(e, ENOENT, "%s/%s", a->path, folder.z);
+	w->wd[1] = h->fd < 0 ? -1 : inotify_add_watch(h->fd, buf_z(&paths[1]), MASK);
+	bool missing = h->fd >= 0 && w->wd[1] < 0 && errno == ENOENT;
+	w->wd[0] = h->fd < 0 ? -1 : inotify_add_watch(h->fd, buf_z(&paths[0]), MASK);
+	if (entry.len == 0)
+		missing |= h->fd >= 0 && w->wd[0] < 0 && errno == ENOENT;
+	w->path = buf_steal(&paths[0]);
+	w->entry = buf_steal(&entry);
+	if (missing) {
+		err_sys(e, ENOENT, "%s", buf_z(&paths[1]));
 		store_watch_del(w);
-		return NULL;
+		w = NULL;
+	} else {
+		list_push(&h->watches, &w->node);
 	}
-	list_push(&h->watches, &w->node);
+	buf_free(&paths[1]);
 	return w;
 }
 
@@ -168,5 +187,7 @@ void store_watch_del(struct store_watch *w)
 	for (size_t i = 0; i < ARRAY_LEN(w->wd); i++)
 		if (w->wd[i] >= 0 && !in_use(h, w->wd[i]))
 			(void)inotify_rm_watch(h->fd, w->wd[i]);
+	free(w->path);
+	free(w->entry);
 	free(w);
 }

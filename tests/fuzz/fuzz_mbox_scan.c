@@ -14,7 +14,7 @@ static void check(bool good)
 }
 
 struct seen {
-	struct mbox_mail v[MAILS_MAX];
+	struct mbox_found v[MAILS_MAX];
 	struct mbox_meta meta[MAILS_MAX];
 	size_t n;
 	struct mbox_meta now;
@@ -49,7 +49,7 @@ static int on_piece(void *ctx, enum mbox_piece kind, struct sv octets)
 	return buf_put_sv(&s->raw, octets);
 }
 
-static int on_mail(void *ctx, const struct mbox_mail *m)
+static int on_mail(void *ctx, const struct mbox_found *m)
 {
 	struct seen *s = ctx;
 	if (s->n < MAILS_MAX) {
@@ -66,7 +66,7 @@ static void scan(struct seen *s, struct sv in, uint64_t start, size_t step)
 	*s = (struct seen){ .file = in, .start = start };
 	buf_init(&s->raw, in.len + 100);
 	const struct mbox_sink sink = { on_begin, on_field, on_piece, on_mail, s };
-	mbox_scan_init(p, &sink, start, 0);
+	mbox_scan_init(p, &sink, start);
 	for (size_t i = 0; i < in.len && s->rc == 0; i += step)
 		s->rc = mbox_scan_put(p, sv_sub(in, i, step));
 	if (s->rc == 0)
@@ -74,7 +74,7 @@ static void scan(struct seen *s, struct sv in, uint64_t start, size_t step)
 	free(p);
 }
 
-static bool same(const struct mbox_mail *a, const struct mbox_mail *b)
+static bool same(const struct mbox_found *a, const struct mbox_found *b)
 {
 	return a->size == b->size && a->vsize == b->vsize && a->hash == b->hash && a->date == b->date;
 }
@@ -84,7 +84,7 @@ static int collect(void *ctx, struct sv octets)
 	return buf_put_sv(ctx, octets);
 }
 
-static void rewritten(struct sv mail, const struct mbox_mail *m)
+static void rewritten(struct sv mail, const struct mbox_found *m)
 {
 	const struct mbox_meta want = { .uid = 77, .flags = STORE_SEEN | STORE_DRAFT, .keywords = 2, .old = true };
 	const struct mbox_base base = { 5, 77 };
@@ -96,7 +96,7 @@ static void rewritten(struct sv mail, const struct mbox_mail *m)
 	struct mbox_rewrite w = { .block = buf_sv(&block), .out = collect, .ctx = &out };
 	const struct mbox_sink sink = { .piece = mbox_rewrite_piece, .ctx = &w };
 	struct mbox_scan *p = mem_alloc(sizeof(*p));
-	mbox_scan_init(p, &sink, 0, 0);
+	mbox_scan_init(p, &sink, 0);
 	check(mbox_scan_put(p, mail) == 0 && mbox_scan_end(p) == 0);
 	free(p);
 	struct seen *s = mem_alloc(sizeof(*s));
@@ -120,7 +120,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check(a->rc == b->rc && a->n == b->n && sv_eq(buf_sv(&a->raw), buf_sv(&b->raw)));
 	size_t n = a->n < MAILS_MAX ? a->n : MAILS_MAX;
 	for (size_t i = 0; i < n; i++) {
-		struct mbox_mail *m = &a->v[i];
+		struct mbox_found *m = &a->v[i];
 		check(same(m, &b->v[i]) && m->from == b->v[i].from && m->next == b->v[i].next);
 		check(m->from < m->head && m->head <= m->next && m->size <= m->next - m->head);
 		check(m->vsize >= m->size);

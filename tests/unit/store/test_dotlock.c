@@ -87,28 +87,45 @@ static void test_account(void **state)
 	lock = account_lock(dir, f.root, 30, &e);
 	assert_true(lock >= 0);
 	close(lock);
-	static const struct {
-		const char *mail, *home, *path;
-	} cases[] = { { "maildir:/a/b/", "/h", "/a/b" }, { "maildir:~/M", "/h", "/h/M" },
-		{ "maildir:M", "/h", "/h/M" }, { "maildir:M", "", NULL }, { "mbox:/x", "/h", NULL },
-		{ "maildir:/", "/h", "/" } };
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct buf b;
-		buf_init(&b, 100);
-		t_case(cases[i].mail);
-		int rc = account_mail_path(sv_z(cases[i].mail), sv_z(cases[i].home), &b, &e);
-		assert_int_equal(rc, cases[i].path ? 1 : -1);
-		if (cases[i].path)
-			t_assert_sv(buf_sv(&b), cases[i].path);
-		buf_free(&b);
-	}
 	close(dir);
 	fixture_free(&f);
+}
+
+static void test_places(void **state)
+{
+	(void)state;
+	struct err e = ERR_INIT;
+	static const struct {
+		const char *mail, *home, *path, *inbox, *index;
+	} cases[] = { { "maildir:/a/b/", "/h", "/a/b", NULL, NULL },
+		{ "maildir:~/M", "/h", "/h/M", NULL, NULL },
+		{ "maildir:M", "/h", "/h/M", NULL, NULL },
+		{ "maildir:M", "", NULL, NULL, NULL },
+		{ "mail:/x", "/h", NULL, NULL, NULL },
+		{ "maildir:/", "/h", "/", NULL, NULL },
+		{ "maildir:/a:b", "/h", "/a:b", NULL, NULL },
+		{ "maildir:/100%u", "/h", "/100%u", NULL, NULL },
+		{ "mbox:~/mail:INBOX=/var/mail/a", "/h", "/h/mail", "/var/mail/a", NULL },
+		{ "mbox:/m/", "/h", "/m", "/m/inbox", NULL },
+		{ "mbox:mail:INBOX=box:INDEX=/i/a", "/h", "/h/mail", "/h/box", "/i/a" },
+		{ "mbox:mail:LAYOUT=fs", "/h", NULL, NULL, NULL } };
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct store_location p;
+		t_case(cases[i].mail);
+		int rc = store_location(sv_z(cases[i].mail), sv_z(cases[i].home), &p, &e);
+		assert_int_equal(rc, cases[i].path ? 1 : -1);
+		if (cases[i].path) {
+			t_assert_sv(buf_sv(&p.path), cases[i].path);
+			t_assert_sv(buf_sv(&p.inbox), cases[i].inbox ? cases[i].inbox : "");
+			t_assert_sv(buf_sv(&p.index), cases[i].index ? cases[i].index : "");
+		}
+		store_location_free(&p);
+	}
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_take),
-		cmocka_unit_test(test_stale), cmocka_unit_test(test_account) };
+		cmocka_unit_test(test_stale), cmocka_unit_test(test_account), cmocka_unit_test(test_places) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -38,18 +38,22 @@ static void from_dates(UNUSED void **state)
 {
 	for (size_t i = 0; i < ARRAY_LEN(from_lines); i++) {
 		int64_t t = 0;
-		assert_int_equal(mbox_from_parse(sv_z(from_lines[i].line), 0, &t), from_lines[i].t != 0);
+		bool local;
+		assert_int_equal(mbox_from_parse(sv_z(from_lines[i].line), &t, &local), from_lines[i].t != 0);
 		assert_int_equal(t, from_lines[i].t);
 	}
 	int64_t t;
-	assert_int_equal(mbox_from_parse(SV("From a Sun Nov 22 15:05:00 2026"), 420, &t), 1);
-	assert_int_equal(t, T);
+	bool local;
+	assert_int_equal(mbox_from_parse(SV("From a Sun Nov 22 15:05:00 2026"), &t, &local), 1);
+	assert_true(local);
+	assert_int_equal(mbox_from_parse(SV("From a Sun Nov 22 15:05:00 2026 +0000"), &t, &local), 1);
+	assert_false(local);
 	char line[MBOX_FROM_MAX + 100];
 	memset(line, 'a', sizeof(line));
 	memcpy(line, "From ", 5);
 	const char *date = " Sun Nov 22 08:05:00 2026";
 	memcpy(line + sizeof(line) - strlen(date), date, strlen(date));
-	assert_int_equal(mbox_from_parse(sv_n(line, sizeof(line)), 0, &t), 0);
+	assert_int_equal(mbox_from_parse(sv_n(line, sizeof(line)), &t, &local), 0);
 }
 
 #define FROM "From a@b Sun Nov 22 08:05:00 2026\n"
@@ -59,7 +63,7 @@ struct result {
 	struct mbox_meta meta;
 	struct mbox_base base;
 	struct keywords kw;
-	struct mbox_mail last;
+	struct mbox_found last;
 	size_t n;
 };
 
@@ -85,7 +89,7 @@ static int piece(void *ctx, enum mbox_piece kind, struct sv octets)
 	return kind == MBOX_P_SHOWN ? buf_put_sv(&r->shown, octets) : 0;
 }
 
-static int mail(void *ctx, const struct mbox_mail *m)
+static int mail(void *ctx, const struct mbox_found *m)
 {
 	struct result *r = ctx;
 	r->last = *m;
@@ -99,7 +103,7 @@ static int scan(struct result *r, struct sv in)
 	*r = (struct result){ .n = 0 };
 	buf_init(&r->shown, 1 << 20);
 	const struct mbox_sink sink = { begin, field, piece, mail, r };
-	mbox_scan_init(s, &sink, 0, 0);
+	mbox_scan_init(s, &sink, 0);
 	int rc = mbox_scan_put(s, in);
 	if (rc == 0)
 		rc = mbox_scan_end(s);
@@ -192,7 +196,7 @@ static void blocks_leave_room(UNUSED void **state)
 	buf_init(&out, 1000);
 	assert_int_equal(mbox_meta_block(&out, &m, &kw, &base, MBOX_F_X_IMAPBASE), 0);
 	assert_non_null(strstr(buf_z(&out), "X-IMAPbase: 9 0000000005 $one    "));
-	assert_non_null(strstr(buf_z(&out), "\nX-UID: 5\nStatus: R \nX-Status: F   \nX-Keywords: $one "));
+	assert_non_null(strstr(buf_z(&out), "\nX-UID: 5         \nStatus: R \nX-Status: F   \nX-Keywords: $one "));
 	buf_free(&out);
 }
 
