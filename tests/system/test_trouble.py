@@ -102,7 +102,8 @@ class Disk(unittest.TestCase):
         code, text = reply_of(m)
         self.assertIn(code, (451, 452), text)
         m.wait_log(r"Read-only file system")
-        subprocess.run(["umount", incoming], check=True)
+        # cleanup keeps the directories open that it syncs
+        subprocess.run(["umount", "--lazy", incoming], check=True)
         self.recovers(m, 2)
 
 
