@@ -24,7 +24,6 @@ struct store *store_new(const struct store_options *o)
 	if (o->index_dir && *o->index_dir)
 		s->index_dir = mem_strdup(o->index_dir);
 	s->lock_timeout_ms = o->lock_timeout_ms > 0 ? o->lock_timeout_ms : LOCK_TIMEOUT_MS;
-	s->spool = o->spool;
 	s->no_index = o->no_index;
 	htab_init(&s->accounts, (struct hash_seed){ rand_u64(), rand_u64() });
 	list_init(&s->idle);

@@ -25,7 +25,6 @@ struct store {
 	char host[MAILDIR_HOST_MAX + 1];
 	char *index_dir; /* NULL: inside the Maildirs */
 	int64_t lock_timeout_ms;
-	const struct store_spool *spool;
 	bool no_index;
 	struct htab accounts; /* path -> struct store_account */
 	struct watch_hub *hub; /* NULL until somebody watches */

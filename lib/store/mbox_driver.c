@@ -57,7 +57,6 @@ static struct mbox_box *box_new(struct store_account *a, struct sv name, bool wr
 			.rel = inbox ? slash + 1 : rel.z,
 			.uid = a->uid,
 			.lock_timeout_ms = a->store->lock_timeout_ms,
-			.spool = inbox ? a->store->spool : NULL,
 		},
 		.ctl_path = a->control,
 		.writable = writable,

@@ -52,23 +52,17 @@ static int check(struct mbox_file *f, struct err *e)
 	return 1;
 }
 
-/* A missing file is made here, or, where only the spool's owner may, by him. */
+/* A missing file. 1 or -1. */
 static int make(struct mbox_file *f, struct err *e)
 {
-	const struct store_spool *spool = f->place->spool;
 	f->fd = sys_openat(f->dir, f->name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
-	if (f->fd >= 0) {
-		if (sys_fsync(f->dir) == 0)
-			return 1;
+	if (f->fd < 0 && errno == EEXIST)
+		f->fd = sys_openat(f->dir, f->name, O_RDWR | O_NOFOLLOW | O_NONBLOCK, 0);
+	else if (f->fd >= 0 && sys_fsync(f->dir) < 0) {
 		err_sys(e, errno, "fsync the directory of %s", f->path);
 		(void)sys_unlinkat(f->dir, f->name, 0);
 		return -1;
 	}
-	if (errno == EACCES && spool && spool->create(spool->ctx, f->place->root, f->place->rel, e) < 0)
-		return -1;
-	if (errno != EACCES && errno != EEXIST)
-		return err_sys(e, errno, "create %s", f->path);
-	f->fd = sys_openat(f->dir, f->name, O_RDWR | O_NOFOLLOW | O_NONBLOCK, 0);
 	return f->fd < 0 ? err_sys(e, errno, "create %s", f->path) : 1;
 }
 
@@ -102,20 +96,12 @@ static void nap(void)
 	(void)nanosleep(&t, NULL);
 }
 
-static void unlock_dot(struct mbox_file *f)
-{
-	if (f->dot_ours)
-		dotlock_drop(&f->dot);
-	if (f->dot_spool)
-		f->place->spool->unlock(f->place->spool->ctx, f->dot_spool);
-	f->dot_ours = false;
-	f->dot_spool = NULL;
-}
-
 static void unlock(struct mbox_file *f)
 {
 	struct flock fl = { .l_type = F_UNLCK, .l_whence = SEEK_SET };
-	unlock_dot(f);
+	if (f->dot_ours)
+		dotlock_drop(&f->dot);
+	f->dot_ours = false;
 	if (f->lock != MBOX_UNLOCKED)
 		(void)fcntl(f->fd, F_OFD_SETLK, &fl);
 	f->lock = MBOX_UNLOCKED;
@@ -134,14 +120,13 @@ static int try_fcntl(struct mbox_file *f, short type, struct err *e)
 
 static int try_dot(struct mbox_file *f, struct err *e)
 {
-	const struct store_spool *spool = f->place->spool;
 	struct err why = ERR_INIT;
 	if (dotlock_take_after(&f->dot, f->dir, f->place->root, f->lock_name, 0, MBOX_STALE_S, &why) == 0) {
 		f->dot_ours = true;
 		return 1;
 	}
-	if ((why.sys_errno == EACCES || why.sys_errno == EPERM) && spool)
-		return spool->lock(spool->ctx, f->place->root, f->place->rel, &f->dot_spool, e);
+	if (why.sys_errno == EACCES || why.sys_errno == EPERM)
+		return 1;
 	if (why.sys_errno == ETIMEDOUT)
 		return 0;
 	if (e)

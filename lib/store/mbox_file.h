@@ -8,7 +8,8 @@
  *            a regular file is refused: it may be somebody else's.
  * Standards: Debian policy 11.6: fcntl, then NAME.lock. Readers take the fcntl lock only.
  *
- * Both locks are taken without waiting for one while the other is held, so that software that takes them in the
+ * Where the directory is not ours to write in (/var/mail) there can be no dotlock: the fcntl lock is all, as for
+ * deliveries (mbox_open.c). Both locks are taken without waiting for one while the other is held, so that software that takes them in the
  * other order cannot block us for ever, nor we it. The fcntl lock belongs to the open file (F_OFD_SETLK): it also
  * holds between threads and processes of merpati.
  */
@@ -25,7 +26,6 @@ struct mbox_place {
 	const char *rel;  /* below it: "NAME" or "DIR/NAME" */
 	uid_t uid;        /* who must own it; (uid_t)-1: not checked */
 	int64_t lock_timeout_ms;
-	const struct store_spool *spool; /* NULL: none */
 };
 
 enum mbox_access { MBOX_UNLOCKED, MBOX_READ, MBOX_WRITE };
@@ -40,7 +40,6 @@ struct mbox_file {
 	enum mbox_access lock;
 	struct dotlock dot;
 	bool dot_ours;
-	void *dot_spool; /* lock that the spool's owner took for us */
 };
 
 /* CREATE: make the file (0600) when it is missing; its directory must exist. */

@@ -29,24 +29,10 @@ struct store;
 struct store_account;
 struct store_driver;
 
-/*
- * Who may write into a directory of mailboxes such as /var/mail, for users that may not: maillock. Called in jobs;
- * may wait for a short while. DIR and NAME: of the mailbox.
- */
-struct store_spool {
-	void *ctx;
-	/* Make NAME.lock. 1 with *LOCK, 0 somebody has it, -1. */
-	int (*lock)(void *ctx, const char *dir, const char *name, void **lock, struct err *e);
-	void (*unlock)(void *ctx, void *lock);
-	/* Make a missing NAME. 0 or -1. */
-	int (*create)(void *ctx, const char *dir, const char *name, struct err *e);
-};
-
 struct store_options {
 	const char *host;       /* in base names of mail files; '/' and ':' are replaced */
 	const char *index_dir;  /* mail_index_dir; NULL or "": inside each Maildir */
 	int64_t lock_timeout_ms; /* how long to wait for a lock of others, 0 = 120 s */
-	const struct store_spool *spool; /* NULL: mailboxes lie where this process may write */
 	bool no_index;          /* work without the LMDB index (tests, tools) */
 };
 

@@ -19,9 +19,12 @@ class Dovecot(unittest.TestCase):
         self.m.wait_mails("anna", 1)
         self.box = self.m.maildir("anna").rstrip("/")
 
+    def location(self):
+        return "maildir:" + self.box
+
     def doveadm(self, *args, check=True):
         st = os.stat(self.box)
-        cmd = DOVEADM + ["-O", "-o", "mail_location=maildir:" + self.box, "-o", f"mail_uid={st.st_uid}",
+        cmd = DOVEADM + ["-O", "-o", "mail_location=" + self.location(), "-o", f"mail_uid={st.st_uid}",
                          "-o", f"mail_gid={st.st_gid}", "-o", "first_valid_uid=1", *args]
         env = {**os.environ, "HOME": os.path.dirname(self.box), "USER": "anna"}
 
@@ -109,6 +112,62 @@ class Dovecot(unittest.TestCase):
         c.logout()
         self.assertEqual(self.theirs("Back.again"), self.ours("Back.again"))
         self.assertEqual(len(self.theirs("Back.again")[0]), 4)
+
+
+class DovecotMbox(Dovecot):
+    """The same files as mbox: both sides tell the same UIDs and flags, whoever wrote last."""
+
+    def setUp(self):
+        self.m = Instance(self, main_cf={"mail_location": "mbox:~/mail:INBOX=~/inbox"})
+        self.m.user("anna", "secret")
+        self.m.start()
+        self.home = self.box = os.path.join(self.m.conf, "mail", self.m.domain, "anna")
+        self.deliver("one")
+
+    def deliver(self, subject):
+        self.m.send("x@client.example", ["anna@example.test"], f"Subject: {subject}\r\n\r\nbody\r\n")
+        path = os.path.join(self.home, "inbox")
+        self.m.wait("delivered", lambda: os.path.exists(path) and f"Subject: {subject}\n" in open(path).read())
+
+    def location(self):
+        return f"mbox:{self.home}/mail:INBOX={self.home}/inbox:INDEX={self.home}/dovecot-index"
+
+    def theirs(self, mailbox):
+        return super().theirs(mailbox.replace(".", "/"))
+
+    def test_there_and_back(self):
+        c = self.imap()
+        c.create("Work.2026")
+        for i in range(5):
+            c.append("INBOX", "(\\Seen $Label%d)" % (i % 2), None, b"Subject: %d\r\n\r\ntext %d\r\n" % (i, i))
+        c.select("INBOX")
+        c.uid("STORE", "2", "+FLAGS", "(\\Deleted)")
+        c.expunge()
+        c.uid("COPY", "3:4", "Work.2026")
+        c.uid("STORE", "5", "+FLAGS", "(\\Flagged \\Answered NonJunk)")
+        c.logout()
+        for box in ("INBOX", "Work.2026"):
+            self.assertEqual(self.theirs(box), self.ours(box), box)
+        before = self.ours("INBOX")
+        self.assertEqual(sorted(before[0]), [1, 3, 4, 5, 6])
+        # Dovecot works on it
+        self.doveadm("flags", "add", "\\Draft Theirs", "mailbox", "INBOX", "uid", "4")
+        self.doveadm("flags", "remove", "\\Flagged", "mailbox", "INBOX", "uid", "5")
+        self.doveadm("expunge", "mailbox", "INBOX", "uid", "3")
+        self.doveadm("copy", "Work/2026", "mailbox", "INBOX", "uid", "4:6")
+        self.deliver("two")
+        for box in ("INBOX", "Work.2026"):
+            self.assertEqual(self.theirs(box), self.ours(box), box)
+        after = self.ours("INBOX")
+        self.assertEqual(after[1], before[1])
+        self.assertEqual(sorted(after[0]), [1, 4, 5, 6, 7])
+        self.assertEqual(after[0][4], before[0][4] | {"\\Draft", "Theirs"})
+        # the first mail, with X-IMAPbase, goes; and merpati sees a delivery first
+        self.doveadm("expunge", "mailbox", "INBOX", "uid", "1")
+        self.deliver("three")
+        ours = self.ours("INBOX")
+        self.assertEqual(sorted(ours[0]), [4, 5, 6, 7, 8])
+        self.assertEqual(self.theirs("INBOX"), ours)
 
 
 main()
