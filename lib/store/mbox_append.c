@@ -156,6 +156,38 @@ static int cut_off(struct mbox *m, const struct journal *j, struct err *e)
 	return 0;
 }
 
+/* What is there is a part of the mail that J tells of: away with it, unless others have written. 0 or -1. */
+static int remove_part(struct mbox *m, const struct journal *j, struct err *e)
+{
+	int rc = another_mail(m, j->length, e);
+	if (rc == 1)
+		log_warn("%s: a mail was cut short, and another program has written behind it", m->path);
+	return rc == 0 ? cut_off(m, j, e) : rc < 0 ? -1 : 0;
+}
+
+int mbox_append_settle(struct mbox *m, struct err *e)
+{
+	struct journal j;
+	struct buf text;
+	buf_init(&text, JOURNAL_MAX + 1);
+	int rc = journal_read(m, &text, &j, e);
+	bool part = rc == 1 && j.length < (uint64_t)m->length && (uint64_t)m->length - j.length < j.total;
+	if (part)
+		rc = begins_as_told(m, &j, e);
+	if (part && rc == 1)
+		rc = remove_part(m, &j, e) < 0 || journal_remove(m, e) < 0 ? -1 : 0;
+	buf_free(&text);
+	return rc < 0 ? -1 : 0;
+}
+
+int mbox_append_left(int dir, const char *name)
+{
+	char journal[MBOX_NAME_MAX + 16];
+	struct stat st;
+	(void)snprintf(journal, sizeof(journal), "%.*s.append", MBOX_NAME_MAX, name);
+	return sys_fstatat(dir, journal, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 /* 0 go on; 1 MAIL is there already; -1. */
 static int recover(struct mbox *m, const struct mbox_mail *mail, struct err *e)
 {
@@ -169,10 +201,8 @@ static int recover(struct mbox *m, const struct mbox_mail *mail, struct err *e)
 		rc = begins_as_told(m, &j, e);
 		if (rc == 1 && there >= j.total)
 			done = j.key[0] == mail->key[0] && j.key[1] == mail->key[1];
-		else if (rc == 1 && there > 0 && (rc = another_mail(m, j.length, e)) == 0)
-			rc = cut_off(m, &j, e);
 		else if (rc == 1 && there > 0)
-			log_warn("%s: a mail was cut short, and another program has written behind it", m->path);
+			rc = remove_part(m, &j, e);
 	}
 	buf_free(&text);
 	if (rc < 0 || (!done && journal_remove(m, e) < 0))

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lib/store/mbox_journal.h"
+#include "lib/store/mbox_open.h"
 #include "lib/sys/clock.h"
 #include "lib/sys/rand.h"
 #include "lib/sys/sys.h"
@@ -350,26 +351,54 @@ void mbox_io_close(struct mbox_io *io)
 	mbox_ctl_close(&io->ctl);
 }
 
+/* A delivery to a file that was killed (mbox_append.h) may have left a part of a mail. */
+static int settle_append(struct mbox_io *io, struct err *e)
+{
+	struct stat st;
+	if (!mbox_append_left(io->f.dir, io->f.name))
+		return 0;
+	if (sys_fstat(io->f.fd, &st) < 0)
+		return err_sys(e, errno, "stat %s", io->f.path);
+	struct mbox *m = mem_alloc(sizeof(*m));
+	m->path = io->f.path;
+	m->dir = io->f.dir;
+	m->fd = io->f.fd;
+	m->length = st.st_size;
+	(void)snprintf(m->name, sizeof(m->name), "%s", io->f.name);
+	(void)snprintf(m->parent, sizeof(m->parent), "%s", io->b->def.place.root);
+	int rc = mbox_append_settle(m, e);
+	free(m);
+	return rc;
+}
+
 int mbox_io_lock(struct mbox_io *io, struct err *e)
 {
 	if (mbox_file_lock(&io->f, MBOX_WRITE, e) < 0)
 		return -1;
-	return mbox_journal_recover(io->ctl.dir, io->ctl.path, io->ctl.journal, io->f.fd, e) < 0 ? -1 : 1;
+	if (mbox_journal_recover(io->ctl.dir, io->ctl.path, io->ctl.journal, io->f.fd, e) < 0)
+		return -1;
+	return settle_append(io, e) < 0 ? -1 : 1;
+}
+
+/* Must something that was interrupted be finished first? 1, 0, -1. */
+static int interrupted(const struct mbox_io *io, struct err *e)
+{
+	int rc = mbox_journal_exists(io->ctl.dir, io->ctl.path, io->ctl.journal, e);
+	return rc == 0 ? mbox_append_left(io->f.dir, io->f.name) : rc;
 }
 
 int mbox_io_enter(struct mbox_io *io, enum mbox_access how, bool all, struct err *e)
 {
-	int left = mbox_journal_exists(io->ctl.dir, io->ctl.path, io->ctl.journal, e);
+	int left = interrupted(io, e);
 	if (left < 0 || mbox_file_lock(&io->f, left ? MBOX_WRITE : how, e) < 0)
 		return -1;
 	if (io->f.lock == MBOX_READ) /* a writer may have been killed while we waited */
-		left = mbox_journal_exists(io->ctl.dir, io->ctl.path, io->ctl.journal, e);
+		left = interrupted(io, e);
 	if (left < 0)
 		return -1;
 	if ((left || io->f.lock == MBOX_WRITE) && mbox_io_lock(io, e) < 0)
 		return -1;
-	io->b->loaded &= !left;
-	return bring(io, all, e) < 0 ? -1 : 1;
+	return bring(io, all || left, e) < 0 ? -1 : 1;
 }
 
 static bool differs(const struct mbox_meta *a, const struct mbox_meta *b)

@@ -9,9 +9,9 @@
  * Standards: Debian policy 11.6: fcntl, then NAME.lock. Readers take the fcntl lock only.
  *
  * Where the directory is not ours to write in (/var/mail) there can be no dotlock: the fcntl lock is all, as for
- * deliveries (mbox_open.c). Both locks are taken without waiting for one while the other is held, so that software that takes them in the
- * other order cannot block us for ever, nor we it. The fcntl lock belongs to the open file (F_OFD_SETLK): it also
- * holds between threads and processes of merpati.
+ * deliveries (mbox_open.c). Both locks are taken without waiting for one while the other is held, so that software
+ * that takes them in the other order cannot block us for ever, nor we it. The fcntl lock belongs to the open file
+ * (F_OFD_SETLK): it also holds between threads and processes of merpati.
  */
 #ifndef STORE_MBOX_FILE_H
 #define STORE_MBOX_FILE_H

@@ -6,7 +6,8 @@
 
 static bool component(struct sv s)
 {
-	return s.len > 0 && s.len <= FILE_MAX && s.p[0] != '.' && !sv_ends(s, SV(".lock"));
+	return s.len > 0 && s.len <= FILE_MAX && s.p[0] != '.' && !sv_ends(s, SV(".lock")) &&
+	       !sv_ends(s, SV(".append"));
 }
 
 int mbox_name_rel(struct sv name, struct mbox_rel *out, struct err *e)

@@ -2,7 +2,8 @@
  * lib/store/mbox_name.h - mailbox names and the files they are, below a directory of mbox files.
  *
  * Layer:     store (pure).
- * Security:  a name leads below the directory only: no component is empty or begins with '.', none ends in ".lock".
+ * Security:  a name leads below the directory only: no component is empty or begins with '.', none ends in ".lock"
+ *            or ".append".
  * Standards: "A.B" is the file A/B. A '.' of a file's name is "&ICQ-" in the mailbox's: U+2024, ONE DOT LEADER, in the
  *            modified UTF-7 of RFC 3501 5.1.3, which has no way to write the '.' itself.
  */

@@ -29,4 +29,10 @@ struct mbox {
 MUST_USE int mbox_open(struct mbox *m, const char *path, const struct mbox_rules *rules, struct err *e);
 void mbox_close(struct mbox *m);
 
+/* Is there a journal of an append to NAME in DIR: is one at work, or was one killed? */
+int mbox_append_left(int dir, const char *name);
+/* Under the locks of M (.dir, .fd, .name, .path, .parent, .length are used): take away what a killed append left of its
+ * mail. A mail that is whole stays, and so does its journal: its delivery will be tried again. 0 or -1. */
+MUST_USE int mbox_append_settle(struct mbox *m, struct err *e);
+
 #endif

@@ -352,6 +352,39 @@ static void put_lock(const char *path)
 	close(fd);
 }
 
+/* A delivery to the file was killed: what it left is no mail, and nobody gives it a UID. */
+static void a_part_of_a_mail(UNUSED void **state)
+{
+	struct mbox_fixture f;
+	mbox_fixture_make(&f);
+	mbox_fixture_write(&f, "w", TWO);
+	struct mbox_box *b = mbox_fixture_box(&f, true);
+	sync_box(b);
+	struct stat st;
+	char journal[700], text[200];
+	assert_int_equal(stat(f.path, &st), 0);
+	(void)snprintf(journal, sizeof(journal), "%s.append", f.path);
+	(void)snprintf(text, sizeof(text), "%lld 500 1 2\n%s", (long long)st.st_size, FROM);
+	FILE *fp = fopen(journal, "w");
+	(void)fputs(text, fp);
+	(void)fclose(fp);
+	mbox_fixture_write(&f, "a", FROM "Subject: part\n\nx");
+	sync_box(b);
+	assert_mails(b, "1:one 2:two");
+	assert_int_equal(access(journal, F_OK), -1);
+	/* a whole one stays, with what its delivery looks for when it is tried again */
+	(void)snprintf(text, sizeof(text), "%lld 10 1 2\n%s", (long long)st.st_size, FROM);
+	fp = fopen(journal, "w");
+	(void)fputs(text, fp);
+	(void)fclose(fp);
+	mbox_fixture_write(&f, "a", FROM "Subject: whole\n\nx\n\n");
+	sync_box(b);
+	assert_mails(b, "1:one 2:two 3:whole");
+	assert_int_equal(access(journal, F_OK), 0);
+	mbox_box_free(b);
+	mbox_fixture_free(&f);
+}
+
 static void what_is_no_mailbox(UNUSED void **state)
 {
 	struct mbox_fixture f;
@@ -409,6 +442,7 @@ int main(void)
 		cmocka_unit_test(flags_in_place),
 		cmocka_unit_test(expunge_append_copy),
 		cmocka_unit_test(deliveries),
+		cmocka_unit_test(a_part_of_a_mail),
 		cmocka_unit_test(what_is_no_mailbox),
 	};
 	return cmocka_run_group_tests_name("mbox_box", tests, NULL, NULL);

@@ -14,6 +14,7 @@ static const struct {
 	{ "a.&ICQ-.b", NULL },
 	{ "a.&ICQ-&ICQ-.b", NULL },
 	{ "a&ICQ-lock", NULL },
+	{ "a&ICQ-append", NULL },
 	{ "a/b", NULL },
 	{ "..", NULL },
 	{ "", NULL },
