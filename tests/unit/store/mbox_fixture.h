@@ -65,7 +65,7 @@ static inline bool mbox_fixture_edit(const struct mbox_fixture *f, const char *f
 		(void)fputs(put, fp);
 		(void)fputs(at + strlen(find), fp);
 		(void)fflush(fp);
-		(void)ftruncate(fileno(fp), ftell(fp));
+		assert_int_equal(ftruncate(fileno(fp), ftell(fp)), 0);
 		(void)fclose(fp);
 	}
 	free(text);
