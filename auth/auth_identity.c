@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "auth/auth.h"
+#include "lib/fiber/fiber.h"
 #include "lib/sys/sys.h"
 
 static bool is_private(const struct auth_settings *set)
@@ -22,6 +23,20 @@ static int find_default(const struct auth_settings *set, struct auth_account *ou
 	return 1;
 }
 
+struct stat_job {
+	int fd, rc, saved;
+	struct stat st;
+};
+
+/* The file system may be a user's own, and take its time. */
+static void run_stat(void *rec)
+{
+	struct stat_job *j = rec;
+
+	j->rc = sys_fstat(j->fd, &j->st);
+	j->saved = errno;
+}
+
 /* The owner of a file of root's is "default": nobody works as root. */
 static int find_owner(
         struct auth *a, int fd, struct arena *arena, struct auth_account *out, struct err *e)
@@ -30,8 +45,12 @@ static int find_owner(
 
 	if (fd < 0)
 		return err_set(e, ERR_PERM, "no descriptor of the file whose owner is meant");
-	if (sys_fstat(fd, &st) < 0)
-		return err_sys(e, errno, "stat of the file whose owner is meant");
+	struct stat_job j = { .fd = fd };
+
+	fiber_offload(FIBER_POOL_LOOKUP, run_stat, &j);
+	if (j.rc < 0)
+		return err_sys(e, j.saved, "stat of the file whose owner is meant");
+	st = j.st;
 	if (st.st_uid == 0 || st.st_uid == a->set.only_uid)
 		return find_default(&a->set, out);
 	if (is_private(&a->set))

@@ -11,12 +11,16 @@
 #include "lib/clnt/clnt_auth.h"
 #include "lib/config/params.h"
 #include "lib/deliver/deliver_mailbox.h"
+#include "lib/deliver/text_file.h"
 #include "lib/mail/alias_grammar.h"
 #include "lib/map/matchlist.h"
 #include "lib/server/server.h"
 
 #define LOCAL_FORWARD_MAX (1u << 20) /* octets of a .forward file */
 #define LOCAL_ITEMS_MAX   100000     /* members of one alias */
+#define LOCAL_INCLUDE_MAX  (16u << 20) /* octets of an :include: file */
+#define LOCAL_INCLUDES_MAX 100 /* of one alias */
+#define LOCAL_DEPTH_MAX    20  /* :include: in :include: */
 #define LOCAL_HEADER_MAX  (256 * 1024) /* how far Delivered-To is looked for */
 
 /* The process. */
@@ -57,6 +61,7 @@ struct local_text {
 	struct sv own;    /* this name in it means the user's own mailbox */
 	enum local_source source;
 	struct local_rights rights; /* of its commands and files */
+	unsigned depth;             /* of :include: */
 };
 
 /* A destination that is no address. */
@@ -88,6 +93,8 @@ struct local_expansion {
 	size_t n;
 	struct local_member *members;
 	size_t nmembers;
+	int fds[LOCAL_INCLUDES_MAX]; /* of :include: files, for "owner FD" */
+	size_t nfds;
 	bool self;            /* also, or only, the user's own mailbox */
 	struct sv written;    /* as written: goes into the nonce */
 	struct sv sender;     /* of the new mail */
@@ -126,8 +133,7 @@ MUST_USE int local_expand_text(const struct local_rcpt *r, const struct clnt_aut
 /* 1 the user has a .forward that says something else than "keep it", and X tells what; 0; -1 with E. */
 MUST_USE int local_forward(struct local_rcpt *r, const struct clnt_auth_identity *who,
 	struct local_expansion *x, struct err *e);
-/* Its parts. PATH is a forward_path entry after expansion. 1, 0 there is none, -1 with E. */
-MUST_USE int local_forward_read(const char *path, uid_t uid, struct buf *text, struct err *e);
+/* One of its files: TEMPLATE is an entry of forward_path. 1, 0 it does not apply, -1 with E. */
 MUST_USE int local_forward_path(const struct local_rcpt *r, const struct clnt_auth_identity *who,
 	struct sv template, struct buf *out, struct err *e);
 
@@ -137,6 +143,16 @@ MUST_USE int local_forward_path(const struct local_rcpt *r, const struct clnt_au
  */
 MUST_USE int local_expand(const struct local_rcpt *r, const struct local_text *t, const struct alias_list *l,
 	struct local_expansion *out, struct err *e);
+
+void local_expansion_close(struct local_expansion *x);
+
+/* --- local_include.c ----------------------------------------------------------------------------- */
+/* Read WHAT with these rights: as text_file_read(). */
+MUST_USE int local_read_text(const struct local_rcpt *r, const struct local_rights *rights,
+	const struct text_file *what, struct buf *text, size_t *which, int *fd, struct err *e);
+/* The :include: file that IT in FROM names: *OUT and *LIST; X keeps its descriptor. 0, or -1 with E. */
+MUST_USE int local_include(const struct local_rcpt *r, const struct local_text *from, const struct alias_item *it,
+	struct local_expansion *x, struct local_text *out, struct alias_list *list, struct err *e);
 
 /* Deliver an expansion: own mailbox (WHO may be NULL: no such user), members, addresses as one mail. */
 void local_fan_out(

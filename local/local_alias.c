@@ -134,16 +134,15 @@ static void deliver_alias(struct local_rcpt *r, struct sv name, struct buf *valu
 		err_set(&e, ERR_TEMP, "alias \"%.*s\" is too large", SV_ARG(name));
 	else
 		rc = expand(r, &t, name, value, &x, &e);
-	if (rc == 0 && hand_to_owner(r, &x)) {
-		sys_close(t.rights.whose.fd);
-		return;
+	if (rc < 0 || !hand_to_owner(r, &x)) {
+		if (rc == 0 && x.self)
+			rc = local_who(r, &who, &e);
+		if (rc >= 0)
+			local_fan_out(r, rc == 1 ? &who : NULL, &x);
+		else
+			deliver_failed(rq, r->i, DSN(4, 3, 5), "alias expansion", &e);
 	}
-	if (rc == 0 && x.self)
-		rc = local_who(r, &who, &e);
-	if (rc >= 0)
-		local_fan_out(r, rc == 1 ? &who : NULL, &x);
-	else
-		deliver_failed(rq, r->i, DSN(4, 3, 5), "alias expansion", &e);
+	local_expansion_close(&x);
 	sys_close(t.rights.whose.fd);
 }
 

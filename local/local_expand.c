@@ -54,6 +54,11 @@ static bool seen_before(struct expander *x, struct sv key)
 	return false;
 }
 
+static bool too_many(const struct local_expansion *x)
+{
+	return x->n + x->nmembers >= LOCAL_ITEMS_MAX;
+}
+
 /* V with room for one more; NULL at the arena's ceiling. */
 static void *room_for_one(struct arena *a, void *v, size_t n, size_t *cap, size_t size)
 {
@@ -92,7 +97,7 @@ static int add_address(struct expander *x, const struct local_text *t, const str
 		return 0;
 	struct sv *v = room_for_one(
 	        x->r->rq->arena, out->addresses, out->n, &x->addresses_cap, sizeof(*v));
-	if (!v || x->r->rq->arena->exhausted)
+	if (!v || x->r->rq->arena->exhausted || too_many(out))
 		return no_room(x, t);
 	out->addresses = v;
 	out->addresses[out->n++] = full;
@@ -112,7 +117,7 @@ static int add_member(struct expander *x, const struct local_text *t, const stru
 	struct local_member *v =
 	        room_for_one(a, out->members, out->nmembers, &x->members_cap, sizeof(*v));
 	char *where = arena_printf(a, "%s, line %u", t->name, it->line);
-	if (!v || !where)
+	if (!v || !where || too_many(out))
 		return no_room(x, t);
 	out->members = v;
 	out->members[out->nmembers++] = (struct local_member){ .kind = it->kind,
@@ -121,6 +126,25 @@ static int add_member(struct expander *x, const struct local_text *t, const stru
 		.rights = t->rights,
 		.where = where };
 	return 0;
+}
+
+static int add_all(struct expander *x, const struct local_text *t, const struct alias_list *l);
+
+static int add_include(struct expander *x, const struct local_text *t, const struct alias_item *it)
+{
+	struct local_text inner;
+	struct alias_list list;
+	char *key = arena_printf(x->r->rq->arena, ":include:%.*s", SV_ARG(it->text));
+	if (!key)
+		return no_room(x, t);
+	if (seen_before(x, sv_z(key))) /* also what includes itself */
+		return 0;
+	if (t->depth >= LOCAL_DEPTH_MAX)
+		return err_set(x->e, ERR_CONFIG, "%s, line %u: :include: files are nested more than %d deep", t->name,
+		        it->line, LOCAL_DEPTH_MAX);
+	if (local_include(x->r, t, it, x->out, &inner, &list, x->e) < 0)
+		return -1;
+	return add_all(x, &inner, &list);
 }
 
 static int add_all(struct expander *x, const struct local_text *t, const struct alias_list *l)
@@ -132,11 +156,7 @@ static int add_all(struct expander *x, const struct local_text *t, const struct 
 		case ALIAS_ADDRESS: rc = add_address(x, t, it); break;
 		case ALIAS_COMMAND:
 		case ALIAS_FILE: rc = add_member(x, t, it); break;
-		case ALIAS_INCLUDE:
-			rc = err_set(x->e, ERR_CONFIG,
-			        "%s, line %u: delivery to an :include: file is not part of this version", t->name,
-			        it->line);
-			break;
+		case ALIAS_INCLUDE: rc = add_include(x, t, it); break;
 		}
 	}
 	return rc;

@@ -1,10 +1,5 @@
 /* ~/.forward: which file counts, and what it says. */
-#include <errno.h>
-#include <unistd.h>
-
 #include "lib/config/expand.h"
-#include "lib/fiber/fiber.h"
-#include "lib/sys/sys.h"
 #include "local/local.h"
 
 struct names {
@@ -57,66 +52,17 @@ int local_forward_path(const struct local_rcpt *r, const struct clnt_auth_identi
 	                                                                                                  : 1;
 }
 
-int local_forward_read(const char *path, uid_t uid, struct buf *text, struct err *e)
-{
-	int fd = sys_open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
-	if (fd < 0) {
-		if (errno == ENOENT || errno == ENOTDIR)
-			return 0;
-		return err_sys(e, errno, "open %s", path);
-	}
-	struct stat st;
-	int rc = 1;
-	if (sys_fstat(fd, &st) < 0)
-		rc = err_sys(e, errno, "stat %s", path);
-	else if (!S_ISREG(st.st_mode))
-		rc = err_set(e, ERR_CONFIG, "%s: not a regular file", path);
-	else if (st.st_uid != uid && st.st_uid != 0)
-		rc = err_set(e, ERR_CONFIG, "%s: owned by uid %u, must belong to uid %u or root",
-		        path, (unsigned)st.st_uid, (unsigned)uid);
-	else if (st.st_mode & 022)
-		rc = err_set(e, ERR_CONFIG,
-		        "%s: writable by group or others (mode %04o): chmod go-w %s", path,
-		        (unsigned)(st.st_mode & 07777), path);
-	else if (st.st_size > (off_t)LOCAL_FORWARD_MAX)
-		rc = err_set(e, ERR_CONFIG, "%s: larger than %u octets", path, LOCAL_FORWARD_MAX);
-	while (rc == 1) {
-		char *room = buf_room(text, 4096);
-		ssize_t n = room ? sys_read(fd, room, 4096) : -1;
-		if (n > 0)
-			buf_added(text, (size_t)n);
-		else if (n < 0)
-			rc = err_sys(e, room ? errno : EFBIG, "read %s", path);
-		else
-			break;
-	}
-	sys_close(fd);
-	return rc;
-}
-
 #define FORWARD_PATHS_MAX 8
 
-struct forward_job {
+struct forward_files {
 	const char *paths[FORWARD_PATHS_MAX];
 	size_t n;
-	uid_t uid;
-	struct buf *text;
-	size_t which;
-	int rc;
-	struct err err;
 };
-
-static void forward_run(void *rec)
-{
-	struct forward_job *j = rec;
-	for (j->which = 0; j->which < j->n && j->rc == 0; j->which++)
-		j->rc = local_forward_read(j->paths[j->which], j->uid, j->text, &j->err);
-}
 
 /* forward_path expanded, without doubles: one that differs by the extension only is the same without it.
  * 0, or -1 with E. */
 static int forward_paths(const struct local_rcpt *r, const struct clnt_auth_identity *who,
-        struct forward_job *j, struct err *e)
+        struct forward_files *j, struct err *e)
 {
 	struct sv list = sv_z(r->local->params.forward_path);
 	while (!sv_empty(list)) {
@@ -144,19 +90,22 @@ static int forward_paths(const struct local_rcpt *r, const struct clnt_auth_iden
 }
 
 /* The first file of forward_path that exists. 1 with text and name, 0, -1. */
-static int find_forward(const struct local_rcpt *r, const struct clnt_auth_identity *who,
-        struct buf *text, const char **name, struct err *e)
+static int find_forward(const struct local_rcpt *r, const struct local_rights *rights, struct buf *text,
+        const char **name, struct err *e)
 {
-	struct forward_job j = { .uid = who->uid, .text = text };
-	if (forward_paths(r, who, &j, e) < 0)
+	struct forward_files files = { .n = 0 };
+	size_t which;
+	if (forward_paths(r, rights->user, &files, e) < 0)
 		return -1;
-	if (j.n > 0)
-		fiber_offload(FIBER_POOL_LOOKUP, forward_run, &j);
-	if (j.rc < 0)
-		*e = j.err;
-	if (j.rc == 1)
-		*name = j.paths[j.which - 1];
-	return j.rc;
+	const struct text_file what = { .paths = files.paths,
+		.n = files.n,
+		.rule = TEXT_FILE_FORWARD,
+		.uid = rights->user->uid,
+		.max = LOCAL_FORWARD_MAX };
+	int rc = files.n > 0 ? local_read_text(r, rights, &what, text, &which, NULL, e) : 0;
+	if (rc == 1)
+		*name = files.paths[which];
+	return rc;
 }
 
 /* 1 there is a .forward that says something else than "keep it", and X tells what; 0; -1 with E. */
@@ -164,10 +113,11 @@ int local_forward(struct local_rcpt *r, const struct clnt_auth_identity *who, st
         struct err *e)
 {
 	struct buf text;
-	buf_init(&text, LOCAL_FORWARD_MAX + 8192);
+	buf_init(&text, LOCAL_FORWARD_MAX + 2 * 65536);
 	const char *name = NULL;
 	struct alias_list list;
-	int rc = find_forward(r, who, &text, &name, e);
+	const struct local_rights rights = { { .kind = "user", .name = who->name, .fd = -1 }, who };
+	int rc = find_forward(r, &rights, &text, &name, e);
 	if (rc == 1) {
 		x->written = arena_sv(r->rq->arena, buf_sv(&text));
 		x->sender = r->rq->sender;
@@ -180,7 +130,7 @@ int local_forward(struct local_rcpt *r, const struct clnt_auth_identity *who, st
 	const struct local_text t = { .name = name,
 		.own = r->user,
 		.source = LOCAL_FROM_FORWARD,
-		.rights = { { .kind = "user", .name = who->name, .fd = -1 }, who } };
+		.rights = rights };
 	if (rc == 1)
 		rc = list.count == 0 ? 0 : local_expand(r, &t, &list, x, e) < 0 ? -1 : 1;
 	buf_free(&text);

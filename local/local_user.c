@@ -89,10 +89,12 @@ void local_user(struct local_rcpt *r)
 		rc = local_forward(r, &who, &f, &e);
 		if (rc < 0) {
 			deliver_failed(r->rq, r->i, DSN(4, 3, 5), "mail forwarding", &e);
+			local_expansion_close(&f);
 			return;
 		}
 		if (rc == 1)
 			x = f;
 	}
 	local_fan_out(r, &who, &x);
+	local_expansion_close(&x);
 }

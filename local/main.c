@@ -125,6 +125,7 @@ int main(int argc, char **argv)
 	static const struct server_def def = {
 		.name = "local",
 		.client_limit = 50,
+		.arena_ceiling = 64u << 20, /* aliases of LOCAL_ITEMS_MAX members */
 		.jail = JAIL_ACCEPT | JAIL_PASS_FD | JAIL_UNIX | JAIL_READ_FILES | JAIL_WRITE_FILES,
 		.paths = paths,
 		.pre_jail = pre_jail,

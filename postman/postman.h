@@ -28,6 +28,7 @@ void postman_serve(void *postman, const struct clnt_auth_session *s);
 /* Each takes a request F and answers it. 0 or more; -1: the connection ends (E). */
 MUST_USE int postman_command(struct postman_session *s, struct ipc_frame *f, struct err *e);
 MUST_USE int postman_file(struct postman_session *s, struct ipc_frame *f, struct err *e);
+MUST_USE int postman_read(struct postman_session *s, struct ipc_frame *f, struct err *e);
 MUST_USE int postman_mailbox(struct postman_session *s, struct ipc_frame *f, struct err *e);
 
 /* --- postman_run.c: one command, from start to end --------------------------------------------- */

@@ -21,6 +21,7 @@ static int dispatch(struct postman_session *s, struct ipc_frame *f, struct err *
 		switch (f->type) {
 		case MSG_postman_command: return postman_command(s, f, e);
 		case MSG_postman_file: return postman_file(s, f, e);
+		case MSG_postman_read: return postman_read(s, f, e);
 		case MSG_postman_mailbox: return postman_mailbox(s, f, e);
 		default: break;
 		}

@@ -6,7 +6,8 @@
 #include "lib/fiber/fiber.h"
 #include "lib/sys/sys.h"
 
-#define TRIES 3
+#define TRIES     3
+#define PATHS_MAX 16
 
 /* Hand one end of a new socket over. The other one, or -1 with E. */
 static int hand_over(struct ipc_pool *auth, const struct clnt_auth_whose *whose, struct sv session,
@@ -108,4 +109,56 @@ int clnt_postman_mailbox(struct ipc_conn *c, const struct msg_postman_mailbox *m
 	if (msg_postman_mailbox_send(c, m, 1, &queue_fd, 1, deadline, e) < 0)
 		return -1;
 	return take_written(c, a, out, deadline, e);
+}
+
+/* One frame of the answer. 1 the last, 2 more follow, 0 there is no file, -1. */
+static int take_piece(struct ipc_conn *c, struct buf *text, size_t *which, int *fd, int64_t deadline, struct err *e)
+{
+	struct msg_postman_text m;
+	struct ipc_frame f;
+	struct arena a;
+	if (answer(c, MSG_postman_text, &f, deadline, e) < 0)
+		return -1;
+	arena_init(&a, 4096);
+	int rc = msg_postman_text_from(&f, &a, &m, e);
+	if (rc == 1 && m.status == 0)
+		rc = 0;
+	else if (rc == 1 && m.status != 1)
+		rc = err_set(e, m.config ? ERR_CONFIG : ERR_TEMP, "%.*s", SV_ARG(m.error));
+	else if (rc == 1 && buf_put_sv(text, m.piece) < 0)
+		rc = err_set(e, ERR_BUG, "postman: more text than was asked for");
+	else if (rc == 1)
+		rc = m.last ? 1 : 2;
+	if (rc > 0) {
+		*which = m.which;
+		if (fd && *fd < 0)
+			*fd = ipc_take_fd(&f, 0);
+	}
+	arena_free(&a);
+	return rc;
+}
+
+int clnt_postman_read(struct ipc_conn *c, const char *const *paths, size_t n, unsigned rule, size_t max,
+        struct buf *text, size_t *which, int *fd, int64_t deadline, struct err *e)
+{
+	struct sv views[PATHS_MAX];
+	if (n > PATHS_MAX)
+		return err_set(e, ERR_BUG, "too many names of files");
+	for (size_t i = 0; i < n; i++)
+		views[i] = sv_z(paths[i]);
+	struct msg_postman_read m = { .paths = { views, n }, .rule = rule, .max = max };
+	if (fd)
+		*fd = -1;
+	if (msg_postman_read_send(c, &m, 1, NULL, 0, deadline, e) < 0)
+		return -1;
+	int rc;
+	while ((rc = take_piece(c, text, which, fd, deadline, e)) == 2)
+		;
+	if (rc == 1 && (*which >= n || (fd && *fd < 0)))
+		rc = err_set(e, ERR_BUG, "postman: bad answer");
+	if (rc != 1 && fd && *fd >= 0) {
+		sys_close(*fd);
+		*fd = -1;
+	}
+	return rc;
 }

@@ -28,4 +28,14 @@ MUST_USE int clnt_postman_file(struct ipc_conn *c, const struct msg_postman_file
 MUST_USE int clnt_postman_mailbox(struct ipc_conn *c, const struct msg_postman_mailbox *m, int queue_fd,
         struct arena *a, struct msg_postman_written *out, int64_t deadline, struct err *e);
 
+/*
+ * Append to TEXT the first of N files that exists, by RULE (enum text_file_rule), MAX octets at most. *FD, when
+ * not NULL: its descriptor, the caller's.
+ *   1  *WHICH is its index
+ *   0  there is none
+ *  -1  (class CONFIG: its owner must repair it)
+ */
+MUST_USE int clnt_postman_read(struct ipc_conn *c, const char *const *paths, size_t n, unsigned rule, size_t max,
+        struct buf *text, size_t *which, int *fd, int64_t deadline, struct err *e);
+
 #endif

@@ -1,15 +1,10 @@
 /* Unit test of local/: who is meant by the members of an alias, which .forward counts, loops. */
 #include "tests/support/t.h"
 
-#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "lib/mail/alias_grammar.h"
 #include "local/local.h"
-#include "tests/support/tmpdir.h"
 
 static const struct {
 	const char *text;
@@ -31,7 +26,6 @@ static const struct {
 	{ "bob, |/bin/x y, \"|/bin/x y\", \"| IFS=' ' && exec a || exit 75 #u\"", true, 0, false,
 		"bob@example.test||/bin/x y||IFS=' ' && exec a || exit 75 #u|" },
 	{ "bob, /var/mail/x, \"/a b/\"", false, 0, false, "bob@example.test|/var/mail/x|/a b/|" },
-	{ ":include:/list", false, -1, false, NULL },
 };
 
 static void make(struct local *l, struct local_rcpt *r, struct deliver_request *rq, struct arena *a)
@@ -126,39 +120,6 @@ static void test_forward_path(void **state)
 	arena_free(&a);
 }
 
-static void test_forward_read(void **state)
-{
-	(void)state;
-	char *tmp = tmpdir_new();
-	char path[300], link[300];
-	(void)snprintf(path, sizeof(path), "%s/f", tmp);
-	(void)snprintf(link, sizeof(link), "%s/l", tmp);
-	struct buf b;
-	buf_init(&b, LOCAL_FORWARD_MAX);
-	struct err e = ERR_INIT;
-	assert_int_equal(local_forward_read(path, getuid(), &b, &e), 0);
-	FILE *fp = fopen(path, "w");
-	(void)fputs("bob\n", fp);
-	(void)fclose(fp);
-	assert_int_equal(symlink(path, link), 0);
-	static const struct {
-		mode_t mode;
-		int rc;
-	} modes[] = { { 0600, 1 }, { 0644, 1 }, { 0664, -1 }, { 0646, -1 }, { 0602, -1 } };
-	for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
-		assert_int_equal(chmod(path, modes[i].mode), 0);
-		buf_reset(&b);
-		assert_int_equal(local_forward_read(path, getuid(), &b, &e), modes[i].rc);
-	}
-	assert_int_equal(chmod(path, 0600), 0);
-	if (getuid() != 0) /* a file of root counts for everybody */
-		assert_int_equal(local_forward_read(path, getuid() + 1, &b, &e), -1);
-	assert_int_equal(local_forward_read(link, getuid(), &b, &e), -1); /* not followed */
-	assert_int_equal(local_forward_read(tmp, getuid(), &b, &e), -1);  /* a directory */
-	buf_free(&b);
-	tmpdir_remove(tmp);
-}
-
 static void test_loop(void **state)
 {
 	(void)state;
@@ -192,7 +153,7 @@ static void test_loop(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_expand),
-		cmocka_unit_test(test_forward_path), cmocka_unit_test(test_forward_read),
+		cmocka_unit_test(test_forward_path),
 		cmocka_unit_test(test_loop) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
