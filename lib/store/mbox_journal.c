@@ -364,7 +364,7 @@ static int recover(struct mbox_journal *j, struct err *e)
 		return wrong_mbox(j, "stat", e);
 	if (st.st_dev != j->dev || st.st_ino != j->ino || (uint64_t)st.st_size < j->from)
 		return set_aside(j, "the mailbox is another file now", e);
-	uint64_t now = (uint64_t)st.st_size - j->from, end;
+	uint64_t now = (uint64_t)st.st_size - j->from, end = now;
 	rc = state_at_crash(j, now, &end, e);
 	if (rc < 0)
 		return -1;
