@@ -2,16 +2,15 @@
 #include <stdio.h>
 
 #include "lib/clnt/clnt_postman.h"
+#include "lib/deliver/deliver_postman.h"
 #include "lib/fiber/fiber.h"
 #include "lib/mail/mbox_text.h"
-#include "lib/store/mbox_append.h"
 #include "lib/sys/clock.h"
 #include "lib/sys/log.h"
 #include "local/local.h"
 
 #define HEAD_MAX  (16 * 1024)
 #define ASSIGN_MS (60 * 1000)
-#define WRITE_MS  (600 * 1000) /* locks of others, slow disks */
 
 struct sv local_original(const struct local_rcpt *r)
 {
@@ -27,42 +26,26 @@ int local_head(const struct local_rcpt *r, struct sv sender, bool delivered_to, 
 	return deliver_head(out, sender, local_original(r), delivered_to ? r->address : SV_NONE);
 }
 
-/* What the postman says becomes the outcome. */
-static int take_answer(const struct msg_postman_written *w, struct deliver_outcome *out, struct err *e)
-{
-	struct sv unused;
-	if (w->status != DELIVER_SENT && w->status != DELIVER_BOUNCED && w->status != DELIVER_DEFERRED)
-		return err_set(e, ERR_BUG, "postman: unknown result %u", (unsigned)w->status);
-	*out = (struct deliver_outcome){ .status = (enum deliver_status)w->status };
-	dsn_split(w->dsn, DSN(4, 3, 0), &out->dsn, &unused);
-	(void)snprintf(out->text, sizeof(out->text), "%.*s", SV_ARG(w->text));
-	return 0;
-}
-
 static int to_file(const struct local_rcpt *r, const struct local_member *m, struct sv sender, struct ipc_conn *c,
-        struct msg_postman_written *w, struct err *e)
+        struct deliver_outcome *out, bool *config, struct err *e)
 {
 	const struct local *l = r->local;
-	const struct deliver_request *rq = r->rq;
+	const struct deliver_file file = { .path = arena_strdup(r->rq->arena, m->text),
+		.rules = { .locks = l->locks,
+			.attempts = (unsigned)l->core.deliver_lock_attempts,
+			.pause_ms = l->core.deliver_lock_delay * 1000,
+			.stale_s = l->core.stale_lock_time,
+			.size_limit = l->core.mailbox_size_limit },
+		.limit_name = SV("mailbox_size_limit") };
 	struct buf head;
+	int rc = -1;
 	buf_init(&head, HEAD_MAX);
-	struct msg_postman_file ask = { .queue_id = rq->queue_id,
-		.nonce = rq->nonce,
-		.offset = rq->rcpts[r->i].offset,
-		.content_offset = rq->content_offset,
-		.content_size = rq->content_size,
-		.path = m->text,
-		.locks = l->locks,
-		.attempts = (uint32_t)l->core.deliver_lock_attempts,
-		.pause_ms = l->core.deliver_lock_delay * 1000,
-		.stale_s = l->core.stale_lock_time,
-		.size_limit = l->core.mailbox_size_limit };
-	int rc = local_head(r, sender, l->delivered_to_file, &head) < 0
-	                 ? err_set(e, ERR_BUG, "header lines of the delivery are too long")
-	                 : 0;
-	ask.head = buf_sv(&head);
-	if (rc == 0)
-		rc = clnt_postman_file(c, &ask, rq->fd, rq->arena, w, fiber_deadline(WRITE_MS), e);
+	if (!file.path)
+		err_set(e, ERR_TEMP, "out of memory");
+	else if (local_head(r, sender, l->delivered_to_file, &head) < 0)
+		err_set(e, ERR_BUG, "header lines of the delivery are too long");
+	else
+		rc = deliver_ask_file(r->rq, r->i, &file, buf_sv(&head), c, out, config, e);
 	buf_free(&head);
 	return rc;
 }
@@ -70,27 +53,13 @@ static int to_file(const struct local_rcpt *r, const struct local_member *m, str
 static int ask_mailbox(const struct local_rcpt *r, struct sv sender, const struct clnt_auth_identity *who,
         struct sv mail, bool maybe_before, struct ipc_conn *c, struct deliver_outcome *out, struct err *e)
 {
-	const struct deliver_request *rq = r->rq;
-	struct msg_postman_written w;
-	struct msg_postman_mailbox ask = { .queue_id = rq->queue_id,
-		.nonce = rq->nonce,
-		.offset = rq->rcpts[r->i].offset,
-		.content_offset = rq->content_offset,
-		.content_size = rq->content_size,
-		.flags = rq->flags,
-		.sender = sender,
-		.arrival_us = rq->arrival_us,
-		.recipient = rq->rcpts[r->i].recipient,
-		.original = rq->rcpts[r->i].original,
+	const struct deliver_mailbox m = {
+		.account = { .owner = who ? who->name : SV_NONE, .home = who ? who->home : SV_NONE, .mail = mail },
 		.delivered_to = r->local->delivered_to_file ? r->address : SV_NONE,
-		.owner = who ? who->name : SV_NONE,
-		.home = who ? who->home : SV_NONE,
-		.mail = mail,
+		.size_limit = r->local->core.mailbox_size_limit,
 		.maybe_before = maybe_before,
-		.size_limit = r->local->core.mailbox_size_limit };
-	if (clnt_postman_mailbox(c, &ask, rq->fd, rq->arena, &w, fiber_deadline(WRITE_MS), e) < 0)
-		return -1;
-	return take_answer(&w, out, e);
+	};
+	return deliver_ask_mailbox(r->rq, r->i, &m, sender, c, out, e);
 }
 
 /* A postman that ended before it answered may have delivered: from then on its key is looked for, also in a
@@ -115,7 +84,7 @@ int local_ask_mailbox(const struct local_rcpt *r, struct sv sender, const struct
 static int write_it(const struct local_rcpt *r, const struct local_member *m, struct sv sender, bool in_parts,
         struct deliver_outcome *out, struct err *e)
 {
-	struct msg_postman_written w;
+	bool config = false;
 	int rc = -1;
 	if (sv_ends(m->text, SV("/"))) {
 		char *mail = arena_printf(r->rq->arena, "maildir:%.*s", SV_ARG(m->text));
@@ -124,11 +93,10 @@ static int write_it(const struct local_rcpt *r, const struct local_member *m, st
 	}
 	struct ipc_conn *c = clnt_postman_open(
 	        r->local->postmen, &m->rights.whose, r->rq->queue_id, fiber_deadline(ASSIGN_MS), e);
-	if (c && to_file(r, m, sender, c, &w, e) == 1) {
-		rc = take_answer(&w, out, e);
-		if (rc == 0 && w.config)
-			log_warn("%.*s: %s: %s", SV_ARG(r->rq->queue_id), m->where, out->text);
-	}
+	if (c)
+		rc = to_file(r, m, sender, c, out, &config, e);
+	if (config)
+		log_warn("%.*s: %s: %s", SV_ARG(r->rq->queue_id), m->where, out->text);
 	ipc_conn_free(c);
 	return rc;
 }

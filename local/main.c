@@ -26,32 +26,6 @@ static unsigned sources(const char *list)
 	       (listed(list, "include") ? LOCAL_FROM_INCLUDE : 0u);
 }
 
-/* mailbox_delivery_lock as enum mbox_lock. 0, or -1: a word of it means nothing. */
-static int locks(const char *list, unsigned *out, struct err *e)
-{
-	static const struct {
-		const char *word;
-		unsigned lock;
-	} words[] = { { "fcntl", MBOX_LOCK_FCNTL }, { "lockf", MBOX_LOCK_FCNTL }, { "flock", MBOX_LOCK_FLOCK },
-		{ "dotlock", MBOX_LOCK_DOT } };
-	struct sv rest = sv_z(list);
-	*out = 0;
-	while (!sv_empty(rest)) {
-		struct sv item = sv_take_until(&rest, ',');
-		struct sv w;
-		while (!sv_empty(w = sv_take_word(&item))) {
-			size_t i = 0;
-			while (i < ARRAY_LEN(words) && !sv_ieqz(w, words[i].word))
-				i++;
-			if (i == ARRAY_LEN(words))
-				return err_set(e, ERR_CONFIG, "mailbox_delivery_lock: unknown word \"%.*s\"",
-				        SV_ARG(w));
-			*out |= words[i].lock;
-		}
-	}
-	return 0;
-}
-
 static int pre_jail(struct server *s, struct err *e)
 {
 	struct local *l = mem_alloc(sizeof(*l));
@@ -64,7 +38,7 @@ static int pre_jail(struct server *s, struct err *e)
 	l->delivered_to_forward = listed(l->params.prepend_delivered_header, "forward");
 	l->delivered_to_command = listed(l->params.prepend_delivered_header, "command");
 	l->files_from = sources(l->params.allow_mail_to_files) | LOCAL_FROM_CONFIG;
-	if (locks(l->params.mailbox_delivery_lock, &l->locks, e) < 0)
+	if (mbox_locks_parse("mailbox_delivery_lock", l->params.mailbox_delivery_lock, &l->locks, e) < 0)
 		return -1;
 	l->commands_from = sources(l->params.allow_mail_to_commands) | LOCAL_FROM_CONFIG;
 	l->aliases = maps_open("alias_maps", l->core.alias_maps, &l->env, 0, e);

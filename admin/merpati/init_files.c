@@ -152,6 +152,7 @@ void init_master_cf(bool system, struct buf *out)
 	        "defer         unix       -       -      n      -      0       bounce\n"
 	        "trace         unix       -       -      n      -      0       bounce\n"
 	        "local         unix       -       -      n      -      -       local\n"
+	        "virtual       unix       -       -      n      -      -       virtual\n"
 	        "error         unix       -       -      n      -      -       error\n"
 	        "retry         unix       -       -      n      -      -       error\n"
 	        "discard       unix       -       -      n      -      -       discard\n"

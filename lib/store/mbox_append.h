@@ -25,6 +25,9 @@
 
 enum mbox_lock { MBOX_LOCK_FCNTL = 1, MBOX_LOCK_FLOCK = 2, MBOX_LOCK_DOT = 4 };
 
+/* The words of LIST ("fcntl, dotlock"), the value of parameter NAME, as enum mbox_lock. 0, or -1 with E (CONFIG). */
+MUST_USE int mbox_locks_parse(const char *name, const char *list, unsigned *out, struct err *e);
+
 struct mbox_rules {
 	uid_t uid;          /* who must own the file */
 	int64_t size_limit; /* octets, 0: none */

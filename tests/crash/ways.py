@@ -304,3 +304,47 @@ class Workers:
         lost = [f"{kind}: torn" for kind in c if "torn" in c[kind]]
         lost += [subject for name, subject in wanted if not c[name].get(subject)]
         return Tally(len(wanted), lost, doubles)
+
+
+class Virtual:
+    """Mails to virtual mailboxes: each comes, whole, and into a Maildir once."""
+    name = "virtual"
+    services = ["virtual"]
+    extra = [       # around a Maildir's file, in the middle of an mbox file, before and after the answer
+        "virtual:open:*/vmail/dir/tmp*:1:KILL", "virtual:rename:*/vmail/*:1:KILL", "virtual:fsync:*/vmail/*:2:KILL",
+        "virtual:write:*/vmail/mbox:1:KILL", "virtual:write:*/vmail/mbox:2:SHORT", "virtual:write:*/vmail/mbox:2:ENOSPC",
+        "virtual:fdatasync:*/vmail/mbox:1:EIO", "virtual:unlink:*/mbox.append:1:KILL",
+        "virtual:write:*/spool/done/*:1:KILL", "virtual:sendmsg:*:2:KILL", "virtual:sendmsg:*:4:KILL",
+        "virtual:recvmsg:3:KILL", "virtual:pread:*/spool/active/*:1:EIO",
+    ]
+
+    def __init__(self, m):
+        self.m = m
+        self.workers = Workers(m)
+
+    def set_up(self):
+        m = self.m
+        self.base = os.path.join(m.conf, "vmail")
+        os.mkdir(self.base)
+        shutil.chown(self.base, os.stat(os.path.join(m.conf, "mail")).st_uid)
+        with open(os.path.join(m.conf, "vmailbox"), "w") as f:
+            f.write("dir@example.test dir/\nmbox@example.test mbox\n")
+        m.edit("main.cf", f"mydestination = localhost\nvirtual_mailbox_domains = example.test\n"
+                          f"virtual_mailbox_base = {self.base}\nvirtual_mailbox_maps = texthash:{m.conf}/vmailbox\n")
+        self.workers.out = self.base
+
+    def walk(self):
+        self.set_up()
+        start(self.m)
+        wanted = [(name, f"{name}-{i}") for i in range(3) for name in ("dir", "mbox")]
+        for name, subject in wanted:
+            self.workers.submit(name, subject)
+
+        def counts():
+            return {"dir": self.workers.subjects(self.workers.files("dir", "new")), "mbox": self.workers.mbox()}
+        self.m.wait("every mail", lambda: all(counts()[name].get(subject) for name, subject in wanted), 90)
+        self.m.wait("nothing is left in any queue",
+                    lambda: not self.m.queue("maildrop", "incoming", "active", "deferred"), 90)
+        c = counts()
+        return Tally(len(wanted), [f"{kind}: torn" for kind in c if "torn" in c[kind]],
+                     [s for s, n in c["dir"].items() if n > 1])
