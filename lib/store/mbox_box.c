@@ -169,6 +169,8 @@ int mbox_io_scan(struct mbox_io *io, size_t first, struct err *e)
 			*e = why;
 	}
 	b->loaded = rc == 0;
+	if (rc < 0) /* a table in part is no table */
+		truncate_recs(b, 0);
 	free(s);
 	return rc;
 }
@@ -426,7 +428,7 @@ static int sync_open(struct mbox_io *io, struct err *e)
 		if (rc != 1 || !mbox_io_pending(io))
 			return rc;
 		rc = mbox_io_commit(io, NULL, 0, e);
-		if (rc != 0)
+		if (rc < 0 || (rc == 1 && io->b->loaded))
 			return rc;
 		all = true;
 	}

@@ -86,8 +86,8 @@ MUST_USE int mbox_io_enter(struct mbox_io *io, enum mbox_access how, bool all, s
 bool mbox_io_pending(const struct mbox_io *io);
 /*
  * Under the write lock: make the file what the records want, and append N new mails, which get UIDs. All or nothing
- * of what moves octets; flags of the mails before may be written when the rest is not. 1; 0 the table was old: enter
- * again with ALL; -1.
+ * of what moves octets; flags of the mails before may be written when the rest is not. 1 (the table may have got lost:
+ * .loaded); 0 the table was old: enter again with ALL; -1.
  */
 MUST_USE int mbox_io_commit(struct mbox_io *io, struct mbox_new *add, size_t nadd, struct err *e);
 /* Append M without a look at the table, without a UID: who reads the mailbox next gives one. 1 or -1. */

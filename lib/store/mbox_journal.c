@@ -178,10 +178,18 @@ static int discard(const struct mbox_journal *j)
 	return rc;
 }
 
+void mbox_journal_cancel(const struct mbox_journal *j)
+{
+	if (discard(j) < 0)
+		log_warn("%s/%s: a change that failed may be made later", j->path, j->name);
+}
+
 /* Nothing but the file's length has changed of what was there: back to it. */
 static void undo(const struct mbox_journal *j)
 {
-	if (sys_ftruncate(j->mbox, (off_t)(j->from + j->old_len)) < 0 || sys_fsync(j->mbox) < 0 || discard(j) < 0)
+	if (sys_ftruncate(j->mbox, (off_t)(j->from + j->old_len)) == 0 && sys_fsync(j->mbox) == 0)
+		mbox_journal_cancel(j);
+	else
 		log_warn("%s/%s: a change that failed may be made later", j->path, j->name);
 }
 

@@ -40,6 +40,8 @@ MUST_USE int mbox_journal_begin(struct mbox_journal *j, int dir, const char *pat
 MUST_USE int mbox_journal_put(struct mbox_journal *j, struct sv octets, struct err *e);
 MUST_USE int mbox_journal_seal(struct mbox_journal *j, struct err *e);
 MUST_USE int mbox_journal_apply(struct mbox_journal *j, struct err *e);
+/* Instead of apply: the change shall not happen. */
+void mbox_journal_cancel(const struct mbox_journal *j);
 /* Close; what was not sealed is gone. */
 void mbox_journal_end(struct mbox_journal *j);
 

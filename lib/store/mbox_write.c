@@ -409,8 +409,12 @@ static int write_tail(struct plan *p, struct mbox_new *add, size_t nadd, struct 
 		rc = write_new(&t, &add[i], i == 0 && !p->holder);
 	if (rc == 0)
 		rc = mbox_journal_seal(&t.j, e);
-	if (rc == 0 && (write_patches(p, e) < 0 || mbox_journal_apply(&t.j, e) < 0))
+	if (rc == 0 && write_patches(p, e) < 0) {
+		mbox_journal_cancel(&t.j);
 		rc = -1;
+	}
+	if (rc == 0)
+		rc = mbox_journal_apply(&t.j, e);
 	mbox_journal_end(&t.j);
 	buf_free(&t.block);
 	return rc == 0 ? 1 : t.old ? 0 : -1;
