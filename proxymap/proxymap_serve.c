@@ -8,7 +8,7 @@
 #include "lib/sys/rand.h"
 #include "proxymap/proxymap.h"
 
-enum { NOT_FOUND = 0, FOUND = 1, TRY_AGAIN = 2, REFUSED = 3 };
+enum { NOT_FOUND = 0, FOUND = 1, TRY_AGAIN = 2, REFUSED = 3, ASK_ANOTHER = 4 };
 
 #define KEYS_MAX       64
 #define ANSWER_WAIT_MS 60000
@@ -17,6 +17,22 @@ int proxymap_paths(struct server *s, UNUSED struct err *e)
 {
 	/* tables may lie anywhere that this uid may read: aliases, maps in /etc, name service files */
 	return server_allow_read(s, "/");
+}
+
+static struct map *table_of(struct proxymap *p, struct sv table);
+
+/* While still root: tables may be closed to this program's account, as those with passwords are. One that cannot
+ * be opened now is tried again at its look-ups, which tell what is wrong. */
+static void hold_tables(struct proxymap *p)
+{
+	for (int i = 0; i < PROXYMAP_CLASSES; i++) {
+		HTAB_FOREACH (&p->allowed[i], entry) {
+			struct err e = ERR_INIT;
+			struct map *m = table_of(p, sv_n(entry->key, entry->key_len));
+			if (!map_may_hang(m) && map_hold(m, &e) < 0)
+				log_debug("%s", e.text);
+		}
+	}
 }
 
 int proxymap_pre_jail(struct server *s, struct err *e)
@@ -29,7 +45,11 @@ int proxymap_pre_jail(struct server *s, struct err *e)
 	htab_init(&p->open, seed);
 	server_set_state(s, p);
 	name_service_load(); /* for tables of type unix */
-	return proxymap_allow_load(p, server_config(s), e);
+	if (proxymap_allow_load(p, server_config(s), e) < 0)
+		return -1;
+	if (server_is_system(s))
+		hold_tables(p);
+	return 0;
 }
 
 /* The table, opened at its first use; struct map has its own lock and follows a replaced file. */
@@ -83,7 +103,11 @@ static void answer(struct server_conn *c, struct proxymap *p, const struct msg_p
 	j->map = table_of(p, table);
 	j->keys = q->keys;
 	fiber_offload(FIBER_POOL_LOOKUP, look_up, j);
-	if (j->rc < 0) {
+	if (j->rc < 0 && map_is_stale(j->map)) {
+		/* it was replaced, and only root can open it */
+		log_info("%s was replaced: a fresh process takes over", map_spec(j->map));
+		*r = (struct msg_proxymap_result){ .status = ASK_ANOTHER, .error = sv_z(j->err.text) };
+	} else if (j->rc < 0) {
 		log_warn("%.*s: %s", SV_ARG(table), j->err.text);
 		*r = (struct msg_proxymap_result){ .status = TRY_AGAIN, .error = sv_z(j->err.text) };
 	} else if (j->rc == 0) {
@@ -115,9 +139,11 @@ static bool serve_one(struct server_conn *c, struct ipc_conn *conn)
 	}
 	buf_init(&j.value, MAP_VALUE_MAX);
 	answer(c, c->state, &q, &r, &j);
+	if (r.status == ASK_ANOTHER) /* before that is said: who asks again shall not meet this process */
+		server_stop(c->server, 0);
 	rc = msg_proxymap_result_send(conn, &r, f.request_id, NULL, 0, fiber_deadline(ANSWER_WAIT_MS), &e);
 	buf_free(&j.value);
-	return rc == 1;
+	return rc == 1 && r.status != ASK_ANOTHER;
 }
 
 void proxymap_serve(struct server_conn *c)

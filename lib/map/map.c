@@ -5,6 +5,7 @@
 #include "lib/config/file.h"
 #include "lib/map/split.h"
 #include "lib/map/table.h"
+#include "lib/sys/sys.h"
 
 static const struct map_ops *const types[] = {
 	&map_btree_ops,  &map_cidr_ops,   &map_fail_ops,     &map_hash_ops, &map_inline_ops,
@@ -21,6 +22,7 @@ const char *map_type_name(size_t i)
 struct map *map_open(const char *spec, unsigned flags)
 {
 	struct map *m = mem_alloc(sizeof(*m));
+	m->held = -1;
 	while (strncmp(spec, "proxy:", 6) == 0)
 		spec += 6;
 	m->spec = mem_strdup(spec);
@@ -55,6 +57,8 @@ void map_free(struct map *m)
 	if (!m)
 		return;
 	close_table(m);
+	if (m->held >= 0)
+		sys_close(m->held);
 	pthread_mutex_destroy(&m->lock);
 	free(m->path);
 	free(m->spec);
@@ -99,6 +103,38 @@ static int unknown_type(const struct map *m, struct err *e)
 	return err_set(e, ERR_CONFIG, "%s: unsupported table type", m->spec);
 }
 
+/* The file of a held table is another one now. Where its directory may not be looked into, what is seen is that
+ * nobody calls the old file by a name any more, or that it was changed in place. */
+static bool was_replaced(const struct map *m)
+{
+	struct stat now;
+	if (stat(m->path, &now) == 0)
+		return !same_file(&now, &m->seen);
+	return errno != EACCES || fstat(m->held, &now) < 0 || now.st_nlink == 0 || !same_file(&now, &m->seen);
+}
+
+static int ensure_open(struct map *m, struct err *e);
+
+/* A held table: as it is while its file stays, else opened with what rights there are now. */
+static int ensure_held(struct map *m, struct err *e)
+{
+	if (m->impl && !was_replaced(m))
+		return 0;
+	struct err why = ERR_INIT;
+	int held = m->held;
+	m->held = -1;
+	int rc = ensure_open(m, &why);
+	if (rc < 0 && e)
+		*e = why;
+	if (rc == 0 || why.sys_errno != EACCES) {
+		sys_close(held);
+		return rc;
+	}
+	m->held = held; /* it stays stale */
+	m->stale = true;
+	return rc;
+}
+
 /*
  * Open what is not open; close and open again what was replaced. A file that is gone makes the
  * table fail: an answer from it could be wrong by now. Pure tables stay as they are once open:
@@ -111,6 +147,8 @@ static int ensure_open(struct map *m, struct err *e)
 		return unknown_type(m, e);
 	if (m->impl && (!m->path || m->ops->pure))
 		return 0;
+	if (m->held >= 0)
+		return ensure_held(m, e);
 	if (m->path) {
 		if (stat(m->path, &now) < 0) {
 			int saved = errno;
@@ -135,6 +173,33 @@ int map_check(struct map *m, struct err *e)
 	int rc = ensure_open(m, e);
 	pthread_mutex_unlock(&m->lock);
 	return rc;
+}
+
+int map_hold(struct map *m, struct err *e)
+{
+	pthread_mutex_lock(&m->lock);
+	int rc = ensure_open(m, e);
+	if (rc == 0 && m->path && !m->ops->pure) {
+		struct stat st;
+		m->held = sys_open(m->path, O_PATH, 0);
+		if (m->held < 0)
+			rc = err_sys(e, errno, "table %s: open %s", m->spec, m->path);
+		else if (fstat(m->held, &st) < 0 || !same_file(&st, &m->seen)) {
+			/* replaced in between: the next look-up opens the new one */
+			sys_close(m->held);
+			m->held = -1;
+		}
+	}
+	pthread_mutex_unlock(&m->lock);
+	return rc;
+}
+
+bool map_is_stale(struct map *m)
+{
+	pthread_mutex_lock(&m->lock);
+	bool stale = m->stale;
+	pthread_mutex_unlock(&m->lock);
+	return stale;
 }
 
 static int lookup_open(struct map *m, struct sv key, struct buf *value, struct err *e)

@@ -44,6 +44,14 @@ const char *map_file(const struct map *m);
 /* Open now what a look-up would open. 0, or -1 with the reason. */
 MUST_USE int map_check(struct map *m, struct err *e);
 
+/*
+ * Open now, with rights that the process is about to give up. While the file stays, look-ups work; when it was
+ * replaced and cannot be opened again, they fail and map_is_stale() is true: a fresh process can. 0, -1 (then
+ * the table is as if this had not been called).
+ */
+MUST_USE int map_hold(struct map *m, struct err *e);
+bool map_is_stale(struct map *m);
+
 /* Append the value of KEY to VALUE. 1, 0, -1. */
 MUST_USE int map_lookup(struct map *m, struct sv key, struct buf *value, struct err *e);
 

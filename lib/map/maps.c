@@ -166,6 +166,21 @@ static int take_result(struct search *s, const struct msg_proxymap_result *r)
 	}
 }
 
+/* One question, one answer: 1 *OUT, -1. A process that leaves says so; then the next one is asked, once. */
+static int ask_proxymap(struct search *s, struct sv question, struct arena *a, struct msg_proxymap_result *out)
+{
+	struct ipc_frame reply;
+	for (int attempt = 0; attempt < 2; attempt++) {
+		if (ipc_call(s->m->env.proxymap, MSG_proxymap_PROTOCOL, MSG_proxymap_VERSION, MSG_proxymap_lookup,
+			    question, a, &reply, fiber_deadline(s->m->env.timeout_ms), s->e) != 1 ||
+		    msg_proxymap_result_from(&reply, a, out, s->e) != 1)
+			return -1;
+		if (out->status != 4)
+			break;
+	}
+	return 1;
+}
+
 /* Ask proxymap for the keys of S in table ONLY. */
 static void run_remote(struct search *s)
 {
@@ -174,7 +189,6 @@ static void run_remote(struct search *s)
 	struct msg_proxymap_lookup ask = { .table = sv_z(map_spec(map)), .keys = { .v = views },
 					   .fold = !(s->m->flags & MAP_NO_FOLD) };
 	struct msg_proxymap_result answer;
-	struct ipc_frame reply;
 	struct arena a;
 	struct buf body;
 	arena_init(&a, MAP_VALUE_MAX + 65536);
@@ -188,10 +202,7 @@ static void run_remote(struct search *s)
 		s->rc = 0;
 	else if (msg_proxymap_lookup_encode(&ask, &body) < 0)
 		err_set(s->e, ERR_TEMP, "a look-up by proxymap is too large");
-	else if (ipc_call(s->m->env.proxymap, MSG_proxymap_PROTOCOL, MSG_proxymap_VERSION,
-			  MSG_proxymap_lookup, buf_sv(&body), &a, &reply,
-			  fiber_deadline(s->m->env.timeout_ms), s->e) == 1 &&
-		 msg_proxymap_result_from(&reply, &a, &answer, s->e) == 1)
+	else if (ask_proxymap(s, buf_sv(&body), &a, &answer) == 1)
 		s->rc = take_result(s, &answer);
 	if (s->rc < 0)
 		err_prefix(s->e, "proxymap, table %s", map_spec(map));

@@ -33,6 +33,8 @@ struct map {
 	pthread_mutex_t lock;
 	void *impl; /* not NULL: open */
 	struct stat seen; /* the file as it was when opened */
+	int held;         /* map_hold(): that file, by a descriptor without rights; -1 */
+	bool stale;
 };
 
 extern const struct map_ops map_hash_ops, map_btree_ops, map_texthash_ops, map_inline_ops,

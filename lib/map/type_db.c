@@ -30,7 +30,9 @@ struct db_table {
 
 static int db_fail(struct err *e, int rc, const char *what, const char *path)
 {
-	return err_set(e, ERR_TEMP, "%s %s: %s", what, path, db_strerror(rc));
+	err_set(e, ERR_TEMP, "%s %s: %s", what, path, db_strerror(rc));
+	e->sys_errno = rc > 0 ? rc : 0; /* libdb's own are negative */
+	return -1;
 }
 
 static int open_db(struct map *m, DBTYPE type, struct err *e)

@@ -1,6 +1,7 @@
 /* Unit test of lib/map/map.c and the types of tables; results as Postfix's postmap -q gives them. */
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "tests/support/t.h"
 #include "lib/map/map.h"
@@ -126,6 +127,63 @@ static void replaced_and_missing_files_are_noticed(UNUSED void **state)
 	expect(m, "a", "3");
 	map_free(m);
 	unlink(path_of("text"));
+}
+
+/* Opened by root, looked up by somebody who may not open it: what proxymap does in a system instance. */
+static void held_tables(UNUSED void **state)
+{
+	struct err e = ERR_INIT;
+	char closed[128], old[128], new[128];
+	if (geteuid() != 0)
+		skip();
+	snprintf(closed, sizeof(closed), "%s/closed", dir);
+	assert_int_equal(mkdir(closed, 0700), 0);
+	snprintf(old, sizeof(old), "%s/closed/table", dir);
+	snprintf(new, sizeof(new), "%s/closed/new", dir);
+	write_file("closed/table", "key value\n");
+	write_file("secret", "key secret\n");
+	write_file("plain", "key plain\n");
+	assert_int_equal(chmod(path_of("secret"), 0600), 0);
+	assert_int_equal(chmod(dir, 0755), 0);
+	struct map *far = open_file("texthash", "closed/table"), *near = open_file("texthash", "secret");
+	struct map *plain = open_file("texthash", "plain"), *absent = open_file("texthash", "absent");
+	assert_int_equal(map_hold(far, &e), 0);
+	assert_int_equal(map_hold(near, &e), 0);
+	assert_int_equal(map_hold(plain, &e), 0);
+	assert_int_equal(map_hold(absent, &e), -1);
+	assert_int_equal(seteuid(65534), 0);
+	expect(far, "key", "value");
+	expect(near, "key", "secret");
+	expect(plain, "key", "plain");
+	assert_int_equal(seteuid(0), 0);
+	write_file("closed/new", "key new\n");
+	assert_int_equal(rename(new, old), 0);
+	write_file("new", "key new secret\n");
+	snprintf(new, sizeof(new), "%s", path_of("new"));
+	assert_int_equal(chmod(new, 0600), 0);
+	assert_int_equal(rename(new, path_of("secret")), 0);
+	write_file("new", "key new plain\n");
+	assert_int_equal(rename(new, path_of("plain")), 0);
+	write_file("absent", "key here\n");
+	assert_int_equal(chmod(path_of("absent"), 0644), 0);
+	assert_int_equal(chmod(path_of("plain"), 0644), 0);
+	assert_int_equal(seteuid(65534), 0);
+	expect_failure(far, "Permission denied");
+	expect_failure(near, "Permission denied");
+	expect_failure(near, "Permission denied"); /* and stays so */
+	assert_true(map_is_stale(far) && map_is_stale(near));
+	expect(plain, "key", "new plain"); /* it can be opened by anybody */
+	expect(absent, "key", "here");
+	assert_false(map_is_stale(plain) || map_is_stale(absent));
+	assert_int_equal(seteuid(0), 0);
+	map_free(far);
+	map_free(near);
+	map_free(plain);
+	map_free(absent);
+	static const char *const names[] = { "closed/table", "secret", "plain", "absent" };
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		assert_int_equal(unlink(path_of(names[i])), 0);
+	assert_int_equal(rmdir(closed), 0);
 }
 
 static void expressions(UNUSED void **state)
@@ -280,6 +338,7 @@ int main(void)
 		cmocka_unit_test(failures_are_not_absence),
 		cmocka_unit_test(text_files),
 		cmocka_unit_test(replaced_and_missing_files_are_noticed),
+		cmocka_unit_test(held_tables),
 		cmocka_unit_test(expressions),
 		cmocka_unit_test(networks),
 		cmocka_unit_test_prestate(indexed_tables, hash),
