@@ -164,8 +164,8 @@ class Becoming(unittest.TestCase):
         own = [self.m.account(s) for s in ("", "-net", "-auth", "-tls")]
         cases = [become(0, 0), become(0, gid), become(0xffffffff, gid), become(uid, 0xffffffff)]
         cases += [become(pw.pw_uid, gid) for pw in own] + [become(uid, pw.pw_gid) for pw in own]
-        cases += [become(uid, gid, [27, own[0].pw_gid]), become(uid, gid, mail="mbox:/etc/passwd"), become(uid, gid, mail="maildir:relative"),
-                  become(uid, gid, mail=""), become(uid, gid, mail="maildir:/root/Maildir")]
+        cases += [become(uid, gid, [27, own[0].pw_gid]), become(uid, gid, mail="nonsense"),
+                  become(uid, gid, mail="maildir:/root/Maildir"), become(uid, gid, mail="maildir:/no/such/dir")]
         for body in cases:
             n = Nobodys(self)
             a = n.auth()
