@@ -145,8 +145,10 @@ int postman_command(struct postman_session *s, struct ipc_frame *f, struct err *
 		struct msg_postman_ended answer = {
 			.end = r.end, .value = r.value, .output = buf_sv(&output), .config = r.config
 		};
+		bool before = fiber_shield(true); /* how it ended is told, also when this process shall stop */
 		rc = msg_postman_ended_send(
 		        s->conn, &answer, f->request_id, NULL, 0, fiber_deadline(SEND_MS), e);
+		fiber_shield(before);
 	}
 	buf_free(&output);
 	sys_close(r.in);

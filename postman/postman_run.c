@@ -96,7 +96,9 @@ static void not_run(struct postman_run *r, bool config, const char *what, const 
 static bool has_started(struct running *run)
 {
 	const char *step;
+	bool before = fiber_shield(true); /* a matter of milliseconds, but for a dead file server */
 	int rc = fiber_wait_fd(run->child.started, FIBER_READ, fiber_deadline(START_MS));
+	fiber_shield(before);
 	if (rc != 1) {
 		shut(&run->child.started);
 		not_run(run->r, false, "it could not be started in time", "");

@@ -15,6 +15,7 @@ static int welcome(struct postman_session *s, struct err *e)
 	return msg_postman_welcome_send(s->conn, &m, 0, NULL, 0, fiber_deadline(SEND_MS), e);
 }
 
+/* What was begun is finished and told, though this process shall stop; a command hears of the stop. */
 static int dispatch(struct postman_session *s, struct ipc_frame *f, struct err *e)
 {
 	if (f->protocol == MSG_postman_PROTOCOL)
@@ -39,7 +40,9 @@ void postman_serve(void *postman, const struct clnt_auth_session *what)
 	arena_init(&a, REQUEST_MAX);
 	int rc = welcome(&s, &e);
 	while (rc >= 0 && (rc = ipc_recv(s.conn, &f, fiber_deadline(IDLE_MS), &e)) == 1) {
+		bool before = fiber_shield(f.type != MSG_postman_command);
 		rc = dispatch(&s, &f, &e);
+		fiber_shield(before);
 		arena_reset(&a);
 	}
 	if (rc < 0 && !fiber_cancelled())

@@ -94,6 +94,7 @@ static bool take_session(struct server_handed *h, struct err *e)
 	if (rc == 1 && s->what.who.uid != geteuid()) {
 		rc = err_set(e, ERR_BUG, "a session of uid %u for a process of uid %u", (unsigned)s->what.who.uid,
 			(unsigned)geteuid());
+		log_error("%s", e->text);
 		fiber_close(s->what.fd);
 	} else if (rc == 1) {
 		s->fiber = fiber_spawn(h->server->def->handed, h->def.stack, run_session, s);
