@@ -125,8 +125,8 @@ MUST_USE int local_loop_parse(struct sv head, struct arena *a, struct local_loop
 int local_alias(struct local_rcpt *r);
 void local_user(struct local_rcpt *r);
 
-/* Append TEMPLATE with $user, $home and so on filled in (WHO may be NULL); FILTER: as struct expand's.
- * 0 or -1 with E. */
+/* Append TEMPLATE with $user, $home and so on filled in (WHO may be NULL); FILTER: characters that what comes
+ * from the address may hold, NULL: all. 0 or -1 with E. */
 MUST_USE int local_expand_text(const struct local_rcpt *r, const struct clnt_auth_identity *who,
 	struct sv template, const char *filter, struct buf *out, struct err *e);
 

@@ -1,11 +1,25 @@
 /* ~/.forward: which file counts, and what it says. */
 #include "lib/config/expand.h"
+#include "lib/mail/command.h"
 #include "local/local.h"
 
 struct names {
 	const struct local_rcpt *r;
 	const struct clnt_auth_identity *who;
+	const char *filter;
 };
+
+/* What a stranger wrote in the address, with what FILTER does not hold turned into '_'. */
+static int clean(const struct names *v, struct sv value, struct sv *out, struct err *e)
+{
+	struct buf b;
+	buf_init(&b, value.len + 1);
+	if (v->filter && command_clean(&b, value, v->filter) == 0)
+		value = arena_sv(v->r->rq->arena, buf_sv(&b));
+	buf_free(&b);
+	*out = value;
+	return value.p ? 1 : err_set(e, ERR_TEMP, "out of memory");
+}
 
 static int lookup(void *arg, struct sv name, struct sv *out, struct err *e)
 {
@@ -14,22 +28,22 @@ static int lookup(void *arg, struct sv name, struct sv *out, struct err *e)
 	const struct {
 		const char *name;
 		struct sv value;
+		bool ours; /* from the user directory */
 	} names[] = {
-		{ "home", v->who ? v->who->home : SV_NONE },
-		{ "shell", v->who ? v->who->shell : SV_NONE },
-		{ "user", r->user },
-		{ "local", r->name },
-		{ "domain", r->domain },
-		{ "recipient", r->address },
-		{ "extension", r->ext },
-		{ "recipient_delimiter", sv_empty(r->ext) ? SV_NONE : sv_sub(r->name, r->user.len, 1) },
+		{ "home", v->who ? v->who->home : SV_NONE, true },
+		{ "shell", v->who ? v->who->shell : SV_NONE, true },
+		{ "user", r->user, false },
+		{ "local", r->name, false },
+		{ "domain", r->domain, false },
+		{ "recipient", r->address, false },
+		{ "extension", r->ext, false },
+		{ "recipient_delimiter", sv_empty(r->ext) ? SV_NONE : sv_sub(r->name, r->user.len, 1), false },
 	};
-	(void)e;
 	*out = SV_NONE;
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		if (sv_eqz(name, names[i].name)) {
 			*out = names[i].value;
-			return 1;
+			return names[i].ours ? 1 : clean(v, names[i].value, out, e);
 		}
 	return 0;
 }
@@ -37,8 +51,8 @@ static int lookup(void *arg, struct sv name, struct sv *out, struct err *e)
 int local_expand_text(const struct local_rcpt *r, const struct clnt_auth_identity *who, struct sv template,
         const char *filter, struct buf *out, struct err *e)
 {
-	struct names v = { .r = r, .who = who };
-	struct expand x = { .lookup = lookup, .arg = &v, .filter = filter };
+	struct names v = { .r = r, .who = who, .filter = filter };
+	struct expand x = { .lookup = lookup, .arg = &v };
 	return expand_text(&x, template, out, e);
 }
 

@@ -96,6 +96,41 @@ class Local(unittest.TestCase):
         m.wait_idle()
         self.assertIn(["<owner-list" + AT + ">"], [headers(p, "Return-Path") for p in m.mails("bob")])
 
+    def test_alias_forms(self):
+        # the forms of aliases(5) in the wild that name addresses; commands: test_commands, lists: test_include
+        self.aliases("nospace:anna\ncolon : anna\ntab\t:\tanna\nlist1: anna,bob,cora,\n"
+                     "phrase: Anna A <anna@example.test>, bob (the Bob), \"C, Ora\" <cora@example.test>\n"
+                     "contd: anna,\n# a comment line\n    bob\n\tcora\n"
+                     "back: \\anna, bob\ngrp: people:anna,bob;\nhash: anna # trailing\n"
+                     "\"quoted name\": anna\nMiXed: ANNA@Example.Test\ndup: anna\ndup: bob\n"
+                     "odd1: error:5.1.1 no such user\nodd2: :fail:\nodd3: a b c\nuser@example.test: bob\n"
+                     "NoColon value\nempty:\n")
+        plain = os.path.join(self.m.conf, "plain")
+        with open(plain, "w") as f:       # a table made for postmap
+            f.write("tabled\tanna, bob\n")
+        os.chmod(plain, 0o644)
+        m = self.m
+        m.edit("main.cf", "local_recipient_maps =\nalias_maps = hash:" + os.path.join(m.conf, "aliases") +
+               ", texthash:" + plain + "\n")
+        m.start()
+        expected = {"nospace": "a", "colon": "a", "tab": "a", "list1": "abc", "phrase": "abc", "contd": "abc",
+                    "back": "ab", "grp": "ab", "hash": "a", "MIXED": "a", "dup": "a", "tabled": "ab"}
+        got = {"a": "anna", "b": "bob", "c": "cora"}
+        counts = dict.fromkeys(got, 0)
+        for name, users in expected.items():
+            m.send("x@client.example", [name + AT])
+            for u in users:
+                counts[u] += 1
+        for u, name in got.items():
+            m.wait_mails(name, counts[u])
+        # what no mail system can make sense of harms nobody: it bounces or waits, and the others go on
+        for name in ("odd1", "odd2", "odd3", "user", "empty"):
+            m.send("x@client.example", [name + AT])
+            m.wait_log(rf"to=<[^>]*>,( orig_to=<{name}@example.test>,)?.*status=(bounced|deferred)|"
+                       rf"to=<{name}@example.test>,.*status=")
+        m.send("x@client.example", ["anna" + AT])
+        m.wait_mails("anna", counts["a"] + 1)
+
     def test_alias_trouble(self):
         self.aliases("a: b\nb: a\n")
         m = self.m.start()

@@ -108,6 +108,13 @@ static void test_forward_path(void **state)
 	struct sv template = SV("$home/.forward${recipient_delimiter}${extension}");
 	assert_int_equal(local_forward_path(&r, &who, template, &b, &e), 1);
 	t_assert_sv(buf_sv(&b), "/home/anna/.forward+x");
+	/* what strangers wrote is filtered, what the directory says is not */
+	buf_reset(&b);
+	r.ext = SV("x;y");
+	who.home = SV("/home/A nna");
+	assert_int_equal(local_forward_path(&r, &who, template, &b, &e), 1);
+	t_assert_sv(buf_sv(&b), "/home/A nna/.forward+x_y");
+	who.home = SV("/home/anna");
 	buf_reset(&b);
 	r.ext = SV_NONE;
 	assert_int_equal(local_forward_path(&r, &who, template, &b, &e), 1);
