@@ -29,6 +29,7 @@ ALLOWED = {
     "bounce": MAIL | QUEUE,
     "trivial-rewrite": MAIL | READS_ALL | {"read-queue", "read-log"},
     "local": MAIL | READS_ALL | {"read-queue", "read-log"},
+    "virtual": MAIL | READS_ALL | {"read-queue", "read-log"},
     "error": set(),
     "discard": set(),
     "showq": {"read-queue", "read-passwd"},

@@ -26,7 +26,6 @@ class Mail(unittest.TestCase):
         self.m = System(self)
         for u in ("anna", "ben", "carl"):
             self.m.unix_user(u, f"secret of {u}")
-            os.chmod(f"/home/{u}", 0o711)
             sh("rm", "-rf", f"/home/{u}/Maildir", f"/home/{u}/.forward")
         with open("/etc/merpati/aliases", "a") as f:
             f.write("root: carl\nteam: anna, ben\n")
