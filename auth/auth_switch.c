@@ -291,6 +291,21 @@ static int send_to(
 	return rc;
 }
 
+static int nobody_takes(const struct auth_switch *sw, struct sv service, struct err *e)
+{
+	/* the service "imap" is served by the program imapd, "postman" by postman */
+	const char *d = sv_eqz(service, "postman") ? "" : "d";
+
+	LIST_FOREACH (n, &sw->members)
+		if (sv_eqz(service, CONTAINER_OF(n, struct member, node)->service))
+			return err_set(e, ERR_TEMP,
+			        "no %.*s process has room for a session: raise %.*s%s_session_limit, or the "
+			        "process limit of %.*s%s in master.cf",
+			        SV_ARG(service), SV_ARG(service), d, SV_ARG(service), d);
+	return err_set(e, ERR_TEMP, "no %.*s%s process is there: is it a service in master.cf, and does it start?",
+	        SV_ARG(service), d);
+}
+
 /* Wait until somebody has room, or the deadline. */
 static int wait_for_room(struct auth_switch *sw, struct sv service, int64_t deadline, struct err *e)
 {
@@ -303,15 +318,7 @@ static int wait_for_room(struct auth_switch *sw, struct sv service, int64_t dead
 		make_place(sw, service);
 		rc = fiber_event_wait(sw->changed, deadline);
 	}
-	if (rc == 1)
-		return 1;
-	/* the service "imap" is served by the program imapd, "postman" by postman */
-	const char *d = sv_eqz(service, "postman") ? "" : "d";
-
-	return err_set(e, ERR_TEMP,
-	        "no %.*s process has room for a session: raise %.*s%s_session_limit, or the process "
-	        "limit of %.*s%s in master.cf",
-	        SV_ARG(service), SV_ARG(service), d, SV_ARG(service), d);
+	return rc == 1 ? 1 : nobody_takes(sw, service, e);
 }
 
 int auth_switch_pass(struct auth_switch *sw, struct sv service, const struct auth_account *who,

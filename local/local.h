@@ -196,6 +196,9 @@ void local_parts_unmark(const struct local_rcpt *r);
 /* Remove what no mail can have left any more. */
 void local_parts_clean(int64_t lifetime_s);
 
+/* How long one recipient may take, milliseconds: qmgr waits ipc_timeout for the answer. */
+int64_t local_patience(const struct local *l);
+
 /* --- local_pass.c: other transports -------------------------------------------------------------- */
 /* The value for R's user in MAPS, else OTHERWISE, into OUT. 1, 0 there is none, -1 with E. */
 MUST_USE int local_find(

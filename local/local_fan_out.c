@@ -128,13 +128,17 @@ static void settle(struct fan *f)
 	deliver_settled(f->r->rq, f->r->i, o);
 }
 
+int64_t local_patience(const struct local *l)
+{
+	return l->core.ipc_timeout * 900;
+}
+
 void local_fan_out(
         struct local_rcpt *r, const struct clnt_auth_identity *who, const struct local_expansion *x)
 {
 	struct fan f = { .r = r, .who = who, .x = x, .t = { .worst = { .status = DELIVER_NONE } } };
 	size_t parts = (x->self ? 1 : 0) + x->nmembers + (x->n > 0 ? 1 : 0);
-	int64_t patience = r->local->core.ipc_timeout * 1000;
-	f.until = fiber_deadline(patience - patience / 10);
+	f.until = fiber_deadline(local_patience(r->local));
 	if (parts == 0) {
 		deliver_done(r->rq, r->i, DELIVER_BOUNCED, DSN(5, 1, 1), "\"%.*s\" expands to nobody",
 		        SV_ARG(r->name));

@@ -7,7 +7,6 @@
 #include "local/local.h"
 
 #define DIAL_MS   30000
-#define MARGIN_MS 60000 /* qmgr waits ipc_timeout for this process's own answer */
 
 int local_find(struct local_rcpt *r, struct maps *maps, const char *otherwise, struct buf *out, struct err *e)
 {
@@ -40,6 +39,5 @@ void local_pass(struct local_rcpt *r, const char *parameter, struct sv where, st
 		(void)snprintf(out->text, sizeof(out->text), "%s: %s", parameter, e.text);
 		return;
 	}
-	deliver_pass(r->rq, r->i, fd, transport, nexthop,
-	        fiber_deadline(l->core.ipc_timeout * 1000 - MARGIN_MS), out);
+	deliver_pass(r->rq, r->i, fd, transport, nexthop, fiber_deadline(local_patience(l)), out);
 }

@@ -23,8 +23,7 @@ static int hand_over(struct ipc_pool *auth, const struct clnt_auth_whose *whose,
 	}
 	int rc = clnt_auth_assign(c, "postman", whose, session, ends[0], deadline, e);
 	sys_close(ends[0]);
-	/* after a refusal the connection is good, after anything else unknown */
-	ipc_pool_put(auth, c, rc == 1);
+	ipc_pool_put(auth, c, rc == 1); /* else whether its answer is still to come is not known */
 	if (rc < 0)
 		sys_close(ends[1]);
 	return rc < 0 ? -1 : ends[1];

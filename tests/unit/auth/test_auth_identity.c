@@ -206,6 +206,7 @@ static void run_system(UNUSED void *arg)
 	struct ipc_pool *auth = ipc_pool_new("auth", 4, dial_auth, NULL);
 	struct err e = ERR_INIT;
 	the_auth.sw = auth_switch_new();
+	EXPECT(!opened(auth, "user", "anna", &e) && strstr(e.text, "is it a service in master.cf"));
 	start(&one);
 	EXPECT(opened(auth, "user", "anna", &e) && one.uid == 1001);
 	EXPECT(opened(auth, "user", "anna@example.test", &e) && one.got == 2);

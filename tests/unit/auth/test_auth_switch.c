@@ -171,7 +171,7 @@ static void others_get_another(void)
 	finish(&a);
 	finish(&b);
 	EXPECT(pass(1000, ANNA, 50, &e) == -1); /* nobody is left */
-	EXPECT(strstr(e.text, "imapd_session_limit") != NULL);
+	EXPECT(strstr(e.text, "no imapd process is there") != NULL);
 }
 
 static void failures_are_told(void)
