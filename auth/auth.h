@@ -28,8 +28,13 @@ struct auth_settings {
 	const char *names[2];  /* domains that unix users may sign in with: myhostname, mydomain */
 };
 
+struct auth_services;
+struct auth_virtual;
+
 struct auth {
 	struct auth_settings set;
+	struct auth_services *services; /* as whom pipe's services run */
+	struct auth_virtual *virtual;   /* whose virtual mailboxes are; NULL in a private instance */
 	struct auth_dir *dir;
 	struct auth_penalty *penalty;
 	struct auth_switch *sw;
@@ -75,6 +80,23 @@ MUST_USE int auth_account_allowed(const struct auth *a, const struct auth_accoun
  */
 MUST_USE int auth_sign_in(
         struct auth *a, const struct msg_auth_sign_in *m, struct auth_ticket *t, struct err *e);
+
+/* --- auth_services.c: user= of the services of master.cf that are pipe's --------------------------- */
+/* NULL with E (CONFIG): master.cf cannot be read. Accounts are looked up now, one that is missing is told when it
+ * is asked for. */
+MUST_USE struct auth_services *auth_services_new(const char *config_dir, struct err *e);
+void auth_services_free(struct auth_services *s);
+/* S may be NULL. 1, -1 with E. */
+MUST_USE int auth_services_find(const struct auth_services *s, struct sv name, struct auth_account *out, struct err *e);
+
+/* --- auth_virtual.c: virtual_uid_maps, virtual_gid_maps --------------------------------------------- */
+struct params_core;
+struct params_virtual;
+MUST_USE struct auth_virtual *auth_virtual_new(
+        const struct params_core *core, const struct params_virtual *p, struct err *e);
+void auth_virtual_free(struct auth_virtual *v);
+/* Whose mailbox is ADDRESS's? V may be NULL. 1, -1 with E. */
+MUST_USE int auth_virtual_find(struct auth_virtual *v, struct sv address, struct auth_account *out, struct err *e);
 
 /*
  * Who is meant (auth_identity.c)? KIND and NAME as in the messages who and assign; FD for "owner", else -1.

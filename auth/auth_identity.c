@@ -76,6 +76,10 @@ int auth_identity(struct auth *a, struct sv kind, struct sv name, int fd, struct
 		rc = find_owner(a, fd, arena, out, e);
 	else if (sv_eqz(kind, "default"))
 		rc = find_default(&a->set, out);
+	else if (sv_eqz(kind, "service"))
+		rc = auth_services_find(a->services, name, out, e);
+	else if (sv_eqz(kind, "virtual"))
+		rc = auth_virtual_find(a->virtual, name, out, e);
 	else
 		rc = err_set(e, ERR_TEMP, "auth does not know identities of kind %.*s", SV_ARG(kind));
 	return rc == 1 ? auth_account_allowed(a, out, e) : rc;

@@ -55,6 +55,9 @@ static int pre_jail(struct server *s, struct err *e)
 	a->set.only_uid = (uid_t)-1;
 	if (params_core_load(server_config(s), &core, e) < 0)
 		return -1;
+	a->services = auth_services_new(config_dir(server_config(s)), e);
+	if (!a->services)
+		return -1;
 	if (!server_is_system(s)) {
 		a->set.only_uid = geteuid();
 		a->set.only_gid = getegid();
@@ -67,7 +70,12 @@ static int pre_jail(struct server *s, struct err *e)
 	a->set.default_uid = pw->pw_uid;
 	a->set.default_gid = pw->pw_gid;
 	a->set.own = *server_own_accounts(s);
-	return 0;
+	struct params_virtual virtual;
+
+	if (params_virtual_load(server_config(s), &virtual, e) < 0)
+		return -1;
+	a->virtual = auth_virtual_new(&core, &virtual, e);
+	return a->virtual ? 0 : -1;
 }
 
 static int post_jail(struct server *s, struct err *e)

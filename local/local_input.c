@@ -3,13 +3,11 @@
  * the command takes that for the end of the mail.
  */
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "lib/fiber/fiber.h"
-#include "lib/sys/rand.h"
+#include "lib/sys/nameless.h"
 #include "lib/sys/sys.h"
 #include "local/local.h"
 
@@ -21,22 +19,6 @@ struct input_job {
 	int fd;
 	struct err err;
 };
-
-static int open_nameless(struct err *e)
-{
-	char name[sizeof(LOCAL_PARTIAL) + 32];
-	int fd = sys_open(LOCAL_PARTIAL, O_TMPFILE | O_RDWR, 0600);
-	if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR))
-		return fd >= 0 ? fd : err_sys(e, errno, "file in %s", LOCAL_PARTIAL);
-	/* a file system that cannot do that */
-	(void)snprintf(name, sizeof(name), LOCAL_PARTIAL "/input.%016" PRIx64, rand_u64());
-	fd = sys_open(name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
-	if (fd >= 0 && sys_unlink(name) == 0)
-		return fd;
-	err_sys(e, errno, "file %s", name);
-	sys_close(fd);
-	return -1;
-}
 
 static int copy(const struct input_job *j, struct err *e)
 {
@@ -63,7 +45,7 @@ static int copy(const struct input_job *j, struct err *e)
 static void input_run(void *rec)
 {
 	struct input_job *j = rec;
-	j->fd = open_nameless(&j->err);
+	j->fd = sys_nameless(LOCAL_PARTIAL, &j->err);
 	if (j->fd < 0)
 		return;
 	if (copy(j, &j->err) < 0 || lseek(j->fd, 0, SEEK_SET) < 0) {

@@ -71,6 +71,11 @@ struct plan_job {
 static void make_plan(void *rec)
 {
 	struct plan_job *j = rec;
+	if (j->m->argv.n > 0) {
+		j->argv = list_of(j->m->argv, j->a);
+		j->path = j->argv ? program(j->argv[0], j->env, j->a) : NULL;
+		return;
+	}
 	if (sv_empty(j->m->shell)) {
 		int rc = command_split(j->m->command, j->a, &j->argv);
 		if (rc < 0)

@@ -99,8 +99,8 @@ MUST_USE int clnt_auth_hand_over(struct ipc_conn *c, const struct clnt_auth_hand
 
 /* An identity, by one of the names that auth accepts. */
 struct clnt_auth_whose {
-	const char *kind; /* "user", "owner", "default" */
-	struct sv name;   /* of a user, as for exists */
+	const char *kind; /* "user", "owner", "default", "service", "virtual" */
+	struct sv name;   /* of a user, as for exists; of a service; an address */
 	int fd;           /* "owner": of the file whose owner is meant; else -1 */
 };
 

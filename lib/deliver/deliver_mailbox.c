@@ -9,7 +9,7 @@
 
 #define HEAD_MAX 8192
 
-static int address_field(struct buf *out, const char *name, struct sv address)
+int deliver_address_field(struct buf *out, const char *name, struct sv address)
 {
 	struct buf external;
 	buf_init(&external, 2 * HEAD_MAX);
@@ -24,7 +24,7 @@ static int address_field(struct buf *out, const char *name, struct sv address)
 	return rc;
 }
 
-int deliver_head(struct buf *out, struct sv sender, struct sv original, struct sv delivered_to)
+int deliver_return_path(struct buf *out, struct sv sender)
 {
 	struct buf path;
 	buf_init(&path, HEAD_MAX);
@@ -36,10 +36,16 @@ int deliver_head(struct buf *out, struct sv sender, struct sv original, struct s
 	if (rc == 0)
 		rc = buf_puts(out, ">\n");
 	buf_free(&path);
+	return rc;
+}
+
+int deliver_head(struct buf *out, struct sv sender, struct sv original, struct sv delivered_to)
+{
+	int rc = deliver_return_path(out, sender);
 	if (rc == 0 && !sv_empty(original))
-		rc = address_field(out, "X-Original-To", original);
+		rc = deliver_address_field(out, "X-Original-To", original);
 	if (rc == 0 && !sv_empty(delivered_to))
-		rc = address_field(out, "Delivered-To", delivered_to);
+		rc = deliver_address_field(out, "Delivered-To", delivered_to);
 	return rc;
 }
 

@@ -58,4 +58,8 @@ MUST_USE int deliver_mailbox(struct deliver_request *rq, size_t i, const struct 
  * Delivered-To (when not empty). 0, or -1 at the ceiling. */
 int deliver_head(struct buf *out, struct sv sender, struct sv original, struct sv delivered_to);
 
+/* Its parts: Return-Path; the field NAME with an address. */
+int deliver_return_path(struct buf *out, struct sv sender);
+int deliver_address_field(struct buf *out, const char *name, struct sv address);
+
 #endif

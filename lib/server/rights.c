@@ -14,6 +14,7 @@ static const struct rights table[] = {
 	{ .program = "trivial-rewrite", .account = RIGHTS_MAIL },
 	{ .program = "local", .account = RIGHTS_MAIL },
 	{ .program = "virtual", .account = RIGHTS_MAIL },
+	{ .program = "pipe", .account = RIGHTS_MAIL },
 	{ .program = "error", .account = RIGHTS_MAIL },
 	{ .program = "discard", .account = RIGHTS_MAIL },
 	{ .program = "bounce", .account = RIGHTS_MAIL },

@@ -9,6 +9,7 @@
 
 #include "auth/auth.h"
 #include "lib/clnt/clnt_postman.h"
+#include "lib/config/params.h"
 #include "lib/fiber/fiber.h"
 #include "tests/support/t.h"
 #include "tests/support/tmpdir.h"
@@ -61,6 +62,17 @@ static const struct {
 	{ true, "owner", "", 990, -1, 0, 0, "nothing is done as merpati-net" },
 	{ true, "owner", "", -1, -1, 0, 0, "no descriptor" },
 	{ true, "uid", "0", -1, -1, 0, 0, "kind uid" },
+	{ true, "service", "filter", -1, 1, 1, 1, NULL }, /* daemon */
+	{ true, "service", "group", -1, 1, 1, 2, NULL },  /* daemon:bin */
+	{ true, "service", "rooted", -1, -1, 0, 0, "nothing is done as root" },
+	{ true, "service", "gone", -1, -1, 0, 0, "service gone: user=no.such.account: no such account" },
+	{ true, "service", "plain", -1, -1, 0, 0, "service plain has no user=" },
+	{ true, "service", "elsewhere", -1, -1, 0, 0, "service elsewhere has no user=" },
+	{ false, "service", "filter", -1, -1, 0, 0, "serves uid 1001 only" },
+	{ true, "virtual", "a+x@v.test", -1, 1, 5001, 6001, NULL },
+	{ true, "virtual", "low@v.test", -1, -1, 0, 0, "less than 100" },
+	{ true, "virtual", "evil@v.test", -1, -1, 0, 0, "nothing is done as merpati-net" },
+	{ true, "virtual", "b@v.test", -1, -1, 0, 0, "b@v.test is not in virtual_uid_maps" },
 	{ false, "user", "anna@example.test", -1, 1, 1001, 2001, NULL },
 	{ false, "user", "bob@example.test", -1, -1, 0, 0, "serves uid 1001 only" },
 	{ false, "default", "", -1, 1, 1001, 2001, NULL },
@@ -94,6 +106,25 @@ static int owned_by(const char *dir, int uid)
 
 static void identities_are_found(void **state)
 {
+	const struct params_core core = { .recipient_delimiter = "+", .owner_request_special = true };
+	const struct params_virtual virtual = { .virtual_minimum_uid = 100,
+		.virtual_uid_maps = "inline:{ {a@v.test = 5001}, {low@v.test = 99}, {evil@v.test = 990} }",
+		.virtual_gid_maps = "static:6001" };
+	struct err why = ERR_INIT;
+	char path[400];
+	snprintf(path, sizeof(path), "%s/master.cf", (const char *)*state);
+	FILE *f = fopen(path, "w");
+	assert_non_null(f);
+	fputs("filter unix - n n - - pipe flags=R user=daemon argv=/x\n"
+	      "group unix - n n - - pipe user=daemon:bin argv=/x\n"
+	      "rooted unix - n n - - pipe user=root argv=/x\n"
+	      "gone unix - n n - - pipe user=no.such.account argv=/x\n"
+	      "plain unix - n n - - pipe argv=/x user=daemon\n"
+	      "elsewhere unix - n n - - error user=daemon\n", f);
+	fclose(f);
+	the_auth.services = auth_services_new(*state, &why);
+	the_auth.virtual = auth_virtual_new(&core, &virtual, &why);
+	assert_true(the_auth.services && the_auth.virtual);
 	write_users("anna@example.test:!:1001:2001::/home/anna:/bin/ash:\n"
 	            "bob@example.test:!:1002:2002::::\n"
 	            "bob2@example.test:!:1002:2009::::\n"
@@ -253,6 +284,8 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
+	auth_services_free(the_auth.services);
+	auth_virtual_free(the_auth.virtual);
 	auth_dir_free(the_auth.dir);
 	tmpdir_remove(*state);
 	return 0;
