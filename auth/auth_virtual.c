@@ -48,8 +48,8 @@ static int find(struct auth_virtual *v, struct maps *maps, struct sv address, ui
 	if (rc == 0)
 		rc = err_set(e, ERR_CONFIG, "%.*s is not in %s", SV_ARG(address), maps_title(maps));
 	else if (rc == 1 && (num_u32(sv_trim(buf_sv(&value)), out) < 0 || *out < least))
-		rc = err_set(e, ERR_CONFIG, "%s gives \"%.*s\" for %.*s: not a number, or less than %u", maps_title(maps),
-		        SV_ARG(buf_sv(&value)), SV_ARG(address), (unsigned)least);
+		rc = err_set(e, ERR_CONFIG, "%s gives \"%.*s\" for %.*s: not a number, or less than %u",
+		        maps_title(maps), SV_ARG(buf_sv(&value)), SV_ARG(address), (unsigned)least);
 	buf_free(&value);
 	return rc;
 }

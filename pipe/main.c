@@ -38,7 +38,8 @@ static int pre_jail(struct server *s, struct err *e)
 	arena_init(&p->arena, ARGS_MAX);
 	char **args = server_rest_args(s, &n);
 	p->service = server_service(s);
-	if (params_core_load(cfg, &p->core, e) < 0 || config_transport_int(cfg, p->service, "_time_limit", &limit, e) < 0)
+	if (params_core_load(cfg, &p->core, e) < 0 ||
+	        config_transport_int(cfg, p->service, "_time_limit", &limit, e) < 0)
 		return -1;
 	if (pipe_args(args, n, &p->arena, &p->def, e) < 0 || check(p, cfg, server_is_system(s), e) < 0)
 		return err_prefix(e, "master.cf: service %s", p->service);

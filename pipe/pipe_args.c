@@ -73,7 +73,8 @@ static int take_one(struct sv arg, struct arena *a, struct pipe_def *out, struct
 	if (sv_eqz(name, "size"))
 		return take_size(value, &out->size_limit, e);
 	if (sv_eqz(name, "chroot"))
-		return err_set(e, ERR_CONFIG, "chroot= is not supported: the program runs without a root directory of its own");
+		return err_set(e, ERR_CONFIG,
+		        "chroot= is not supported: the program runs without a root directory of its own");
 	if (sv_eqz(name, "user"))
 		out->has_user = true;
 	else if (sv_eqz(name, "directory"))

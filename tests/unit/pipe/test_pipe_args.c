@@ -109,7 +109,9 @@ static void test_macros(void **state)
 			.protocol = SV("ESMTP"), .sasl_username = SV("login") };
 		const struct pipe_rules rules = { "+", true };
 		char *argv[] = { (char *)(uintptr_t)macros[i].arg };
-		struct pipe_def d = { .flags = macros[i].flags, .null_sender = "MAILER-DAEMON", .argv = argv, .argc = 1 };
+		struct pipe_def d = {
+			.flags = macros[i].flags, .null_sender = "MAILER-DAEMON", .argv = argv, .argc = 1
+		};
 		struct sv_list out;
 		struct arena a;
 		struct err e = ERR_INIT;
@@ -135,7 +137,8 @@ static const struct {
 	{ 0, "\n", "no end", "no end\n" },
 	{ 0, "\r\n", "a\n\nb\n", "a\r\n\r\nb\r\n" },
 	{ PIPE_DOT, "\n", ".\n..\na.b\n", "..\n...\na.b\n" },
-	{ PIPE_QUOTE_FROM, "\n", "From x\nFrom\n>From y\nFro\nxFrom z\nFrom ", ">From x\nFrom\n>From y\nFro\nxFrom z\n>From \n" },
+	{ PIPE_QUOTE_FROM, "\n", "From x\nFrom\n>From y\nFro\nxFrom z\nFrom ",
+		">From x\nFrom\n>From y\nFro\nxFrom z\n>From \n" },
 	{ PIPE_QUOTE_FROM | PIPE_DOT, "\n", ".From \nF.\nF", "..From \nF.\nF\n" },
 	{ PIPE_BLANK_END, "\r\n", "a\n", "a\r\n\r\n" },
 	{ 0, "\n", "", "" },
