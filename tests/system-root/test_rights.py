@@ -32,6 +32,7 @@ TABLE = {
     "trivial-rewrite": ("merpati", "/", {}),
     "local": ("merpati", "/", {}),
     "virtual": ("merpati", "/", {}),
+    "pipe": ("merpati", "/", {}),
     "error": ("merpati", "/", {}),
     "discard": ("merpati", "/", {}),
     "bounce": ("merpati", "/", {}),
@@ -78,11 +79,12 @@ class Process:
 class Rights(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        m = cls.m = System(main_cf={"transport_maps": "inline:{ {gone.example = discard:} }",
+        m = cls.m = System(main_cf={"transport_maps": "inline:{ {gone.example = discard:}, {run.example = run:} }",
                                     "virtual_mailbox_domains": "v.example", "virtual_mailbox_base": "/var/mail",
                                     "virtual_mailbox_maps": "inline:{ {x@v.example = x/} }",
-                                    "virtual_uid_maps": "static:4711", "virtual_gid_maps": "static:4711",
-                                    "relay_domains": "gone.example", "smtpd_client_event_limit_exceptions": "", "max_idle": "600s",
+                                    # root's: nobody becomes that
+                                    "virtual_uid_maps": "static:0", "virtual_gid_maps": "static:0",
+                                    "relay_domains": "gone.example, run.example", "smtpd_client_event_limit_exceptions": "", "max_idle": "600s",
                                     "local_recipient_maps": "proxy:unix:passwd.byname $alias_maps"})
         anna = m.unix_user("anna", "secret", groups=["audio"])
         with open("/etc/merpati/aliases", "a") as f:
@@ -91,6 +93,7 @@ class Rights(unittest.TestCase):
             f.write('"|cat >/dev/null"\n')
         os.chown("/home/anna/.forward", anna.pw_uid, anna.pw_gid)
         m.run("newaliases")
+        m.edit("master.cf", "run unix - n n - - pipe\n  user=root argv=/bin/true\n")
         m.start()
         cls.exercise()
 
@@ -107,6 +110,7 @@ class Rights(unittest.TestCase):
             s.sendmail("x@example.test", ["anna@example.test"], "Subject: 1\r\n\r\n1\r\n")
             s.sendmail("x@example.test", ["someone@gone.example"], "Subject: 2\r\n\r\n2\r\n")
             s.sendmail("x@example.test", ["x@v.example"], "Subject: v\r\n\r\nv\r\n")
+            s.sendmail("x@example.test", ["x@run.example"], "Subject: r\r\n\r\nr\r\n")
             s.sendmail("x@example.test", ["someone@far.example"], "Subject: 3\r\n\r\n3\r\n")
         m.run("sendmail", "anna", input=b"Subject: 4\n\n4\n")
         m.wait_log(r"/discard\[.*status=sent")
@@ -118,7 +122,8 @@ class Rights(unittest.TestCase):
         m.run("mailq")
         cls.dead = socket.create_connection(("127.0.0.1", 25))        # keeps anvil and an smtpd busy
         m.wait_log(r"to=<anna@example.test>")
-        m.wait_log(r"/virtual\[.*to=<x@v.example>")
+        m.wait_log(r"/virtual\[.*to=<x@v.example>.*status=deferred")
+        m.wait_log(r"/pipe\[.*to=<x@run.example>.*status=deferred")
         m.wait("a postman of anna", lambda: [p for p in cls.processes() if p.name == "postman" and p.uids[0] != "0"])
 
     @classmethod
