@@ -18,6 +18,7 @@
 struct auth_settings {
 	int64_t failure_delay_ms;
 	int64_t wait_ms; /* for a process with room */
+	unsigned workers, pam_workers; /* processes of auth-worker, auth-pam */
 	uid_t only_uid;  /* a private instance serves this uid only; (uid_t)-1: a system instance */
 	gid_t only_gid;
 	/* a system instance: users of the users file and of the system, but not these */

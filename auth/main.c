@@ -3,13 +3,14 @@
 #include <sys/types.h>
 
 #include "auth/auth.h"
+#include "lib/config/mastercf.h"
 #include "lib/config/params.h"
 #include "lib/sys/jail.h"
 #include "lib/sys/log.h"
 #include "lib/sys/rand.h"
 
 #define PENALTIES_MAX 10000
-#define WORKERS_MAX   8
+#define WORKERS_MAX   64
 
 static const char *users_file(struct server *s, const struct params_auth *p)
 {
@@ -45,6 +46,28 @@ static int paths(struct server *s, struct err *e)
 	return rc;
 }
 
+/* How many connections the workers of SERVICE take: a process has one, and a connection beyond would wait for the
+ * end of another. */
+static unsigned worker_limit(const struct mastercf *m, const char *service, const struct params_core *core)
+{
+	const struct service *s = mastercf_find(m, service, SERVICE_UNIX);
+	int n = !s ? 1 : s->maxproc == SERVICE_DEFAULT ? core->default_process_limit : s->maxproc;
+
+	return n <= 0 || n > WORKERS_MAX ? WORKERS_MAX : (unsigned)n;
+}
+
+static int read_limits(struct auth *a, const struct params_core *core, struct server *s, struct err *e)
+{
+	struct mastercf m;
+
+	if (mastercf_open(config_dir(server_config(s)), &m, e) < 0)
+		return -1;
+	a->set.workers = worker_limit(&m, "auth-worker", core);
+	a->set.pam_workers = worker_limit(&m, "auth-pam", core);
+	mastercf_free(&m);
+	return 0;
+}
+
 /* Whom this instance may serve: a private one its owner only. */
 static int pre_jail(struct server *s, struct err *e)
 {
@@ -53,7 +76,7 @@ static int pre_jail(struct server *s, struct err *e)
 
 	server_set_state(s, a);
 	a->set.only_uid = (uid_t)-1;
-	if (params_core_load(server_config(s), &core, e) < 0)
+	if (params_core_load(server_config(s), &core, e) < 0 || read_limits(a, &core, s, e) < 0)
 		return -1;
 	a->services = auth_services_new(config_dir(server_config(s)), e);
 	if (!a->services)
@@ -104,14 +127,14 @@ static int post_jail(struct server *s, struct err *e)
 	buf_free(&homes);
 	a->penalty = auth_penalty_new(seed, PENALTIES_MAX);
 	a->sw = auth_switch_new();
-	a->workers = server_pool(s, "auth-worker", WORKERS_MAX);
+	a->workers = server_pool(s, "auth-worker", a->set.workers);
 	a->set.failure_delay_ms = p.auth_failure_delay * 1000;
 	a->set.wait_ms = p.auth_session_wait * 1000;
 	a->set.first_valid_uid = (uid_t)p.first_valid_uid;
 	a->set.names[0] = core.myhostname;
 	a->set.names[1] = core.mydomain;
 	if (server_is_system(s))
-		a->pam = server_pool(s, "auth-pam", WORKERS_MAX);
+		a->pam = server_pool(s, "auth-pam", a->set.pam_workers);
 	return 0;
 }
 

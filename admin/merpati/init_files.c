@@ -129,7 +129,7 @@ void init_system_main_cf(const struct init_options *o, const char *dir, struct b
 void init_master_cf(bool system, struct buf *out)
 {
 	/* a process of a private instance serves everybody, one of a system instance one user */
-	const char *readers = system ? "-" : "4";
+	const char *readers = system ? "1000" : "4", *workers = system ? "8" : "4";
 	buf_printf(out,
 	        "# master.cf of a %s merpati instance: which services run. See master.cf(5).\n"
 	        "# ==========================================================================\n"
@@ -160,13 +160,13 @@ void init_master_cf(bool system, struct buf *out)
 	        "anvil         unix       -       -      n      -      1       anvil\n"
 	        "dns           unix       -       -      n      -      1       dnsd\n"
 	        "showq         unix       n       -      n      -      -       showq\n"
-	        "auth          unix       -       -      n      -      1       auth\n"
-	        "auth-worker   unix       -       -      n      -      4       auth-worker\n");
+	        "auth          unix       -       -      n      -      1       auth\n");
+	buf_printf(out, "auth-worker   unix       -       -      n      -      %s       auth-worker\n", workers);
 	if (system)
 		buf_puts(out, "auth-pam      unix       -       -      n      -      8       auth-pam\n");
 	buf_printf(out,
-	        "pop3d         unix       -       -      n      -      %s       pop3d\n"
-	        "imapd         unix       -       -      n      -      %s       imapd\n",
+	        "pop3d         unix       -       -      n      -      %-7s pop3d\n"
+	        "imapd         unix       -       -      n      -      %-7s imapd\n",
 	        readers, readers);
 	buf_puts(out,
 	        "postman       unix       -       n      n      -      -       postman\n"
