@@ -204,7 +204,7 @@ class Reading(unittest.TestCase):
         users = [f"u{i}" for i in range(6)]
         m = self.system(users, master_cf="imapd unix - - n - 3 imapd\n")
         with open("/etc/merpati/master.cf") as f:
-            lines = [l for l in f if not re.match(r"imapd +unix .* -  +imapd", l)]
+            lines = [l for l in f if not re.match(r"imapd +unix .* 1000 +imapd", l)]
         with open("/etc/merpati/master.cf", "w") as f:
             f.writelines(lines)
         m.start()

@@ -202,9 +202,10 @@ class Life(unittest.TestCase):
 
     def serving(self, r):
         """The imapd process that has the other end of R."""
-        port = r.s.getsockname()[1]
+        ports = [r.s.getpeername()[1], r.s.getsockname()[1]]        # ours and others' may have the same one
         with open("/proc/net/tcp") as f:
-            inode, = [l.split()[9] for l in f.readlines()[1:] if int(l.split()[2].split(":")[1], 16) == port]
+            inode, = [w[9] for w in map(str.split, f.readlines()[1:])
+                      if [int(a.split(":")[1], 16) for a in w[1:3]] == ports]
         for pid in self.m.pids("imapd"):
             for fd in glob.glob(f"/proc/{pid}/fd/*"):
                 try:
