@@ -30,6 +30,7 @@ ALLOWED = {
     "trivial-rewrite": MAIL | READS_ALL | {"read-queue", "read-log"},
     "local": MAIL | READS_ALL | {"read-queue", "read-log"},
     "virtual": MAIL | READS_ALL | {"read-queue", "read-log"},
+    "pipe": MAIL,
     "error": set(),
     "discard": set(),
     "showq": {"read-queue", "read-passwd"},
@@ -41,7 +42,7 @@ ALLOWED = {
     "pop3d": {"read-mailbox-anna"},
 }
 DEADLY = ("exec", "ptrace", "peek", "mount", "chroot", "unshare", "bpf", "mknod", "x32")
-SERVICES = {"trivial-rewrite": "rewrite", "dnsd": "dns", "auth-worker": "auth-worker"}
+SERVICES = {"pipe": "tool", "trivial-rewrite": "rewrite", "dnsd": "dns", "auth-worker": "auth-worker"}
 QUEUED = "/var/spool/merpati/active/A/probe"
 
 
@@ -70,6 +71,7 @@ class Cages(unittest.TestCase):
         m = cls.m = System(main_cf={"daemon_directory": WRAPPED, "service_throttle_time": "1s",
                                     "smtpd_client_event_limit_exceptions": "", "auth_failure_delay": "0",
                                     "local_recipient_maps": "proxy:unix:passwd.byname $alias_maps"})
+        m.edit("master.cf", "tool unix - n n - - pipe user=ben argv=/bin/cat\n")
         for user in ("anna", "ben"):
             m.unix_user(user)
             for name in ("Maildir", "Maildir/cur", "Maildir/new", "Maildir/tmp"):
