@@ -24,7 +24,8 @@ static int find_in_list(void *ctx, enum resolve_list which, struct sv domain, st
 
 static bool find_own(void *ctx, struct sv ip)
 {
-	return own_addresses_have(ctx, ip);
+	const struct resolve_tables *t = ctx;
+	return own_addresses_have(t->own, ip);
 }
 
 static int find_transport(void *ctx, struct sv rcpt, struct buf *value, struct err *e)
@@ -96,7 +97,7 @@ int resolve_tables_open(struct resolve_tables *t, struct config *cfg, struct err
 	}
 	t->transports = maps_open(
 	        "transport_maps", t->core.transport_maps, &t->env, MAP_NO_SUBST, &t->transport_err);
-	own_addresses_find(t, t->core.inet_interfaces, t->core.proxy_interfaces);
+	t->own = own_addresses_find(t->core.inet_interfaces, t->core.proxy_interfaces);
 	return 0;
 }
 
@@ -107,7 +108,6 @@ void resolve_tables_close(struct resolve_tables *t)
 			matchlist_free(t->lists[i]);
 	if (t->transports)
 		maps_free(t->transports);
-	free(t->own);
+	own_addresses_free(t->own);
 	t->own = NULL;
-	t->nown = 0;
 }

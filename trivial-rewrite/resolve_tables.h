@@ -9,18 +9,10 @@
 #ifndef RESOLVE_TABLES_H
 #define RESOLVE_TABLES_H
 
-#include <netinet/in.h>
-
 #include "lib/config/params.h"
 #include "lib/map/matchlist.h"
+#include "lib/server/own_addresses.h"
 #include "trivial-rewrite/resolve_core.h"
-
-struct own_address {
-	int family;
-	struct in6_addr addr; /* AF_INET: its first four octets */
-};
-
-#define OWN_ADDRESSES_MAX 512
 
 struct resolve_tables {
 	struct resolve_rules rules;
@@ -32,18 +24,11 @@ struct resolve_tables {
 	struct err list_err[RESOLVE_LIST_COUNT];
 	struct maps *transports;
 	struct err transport_err;
-	struct own_address *own;
-	size_t nown;
+	struct own_addresses *own;
 };
 
 /* Read parameters and open the lists. 0, or -1: a parameter cannot be read at all. */
 MUST_USE int resolve_tables_open(struct resolve_tables *t, struct config *cfg, struct err *e);
 void resolve_tables_close(struct resolve_tables *t);
-
-/* The addresses of inet_interfaces ("all": those of the machine) and proxy_interfaces. */
-void own_addresses_find(
-        struct resolve_tables *t, const char *inet_interfaces, const char *proxy_interfaces);
-/* Is the address text IP one of them? */
-bool own_addresses_have(const struct resolve_tables *t, struct sv ip);
 
 #endif

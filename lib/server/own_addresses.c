@@ -1,12 +1,26 @@
-/* Which network addresses are this host's: user@[address] is then local mail. */
+#include "lib/server/own_addresses.h"
+
 #include <arpa/inet.h>
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <netdb.h>
+#include <netinet/in.h>
+#include <stdlib.h>
 
 #include "lib/base/buf.h"
 #include "lib/sys/log.h"
-#include "trivial-rewrite/resolve_tables.h"
+
+#define OWN_ADDRESSES_MAX 512
+
+struct own_address {
+	int family;
+	struct in6_addr addr; /* AF_INET: its first four octets */
+};
+
+struct own_addresses {
+	struct own_address *own;
+	size_t nown;
+};
 
 static bool parse_ip(struct sv text, struct own_address *out)
 {
@@ -21,7 +35,7 @@ static bool parse_ip(struct sv text, struct own_address *out)
 	return out->family != 0;
 }
 
-static void add(struct resolve_tables *t, const struct own_address *a)
+static void add(struct own_addresses *t, const struct own_address *a)
 {
 	if (t->nown >= OWN_ADDRESSES_MAX) {
 		log_warn("more than %d addresses of this host: the rest is not seen as local",
@@ -32,7 +46,7 @@ static void add(struct resolve_tables *t, const struct own_address *a)
 	t->own[t->nown++] = *a;
 }
 
-static void add_sockaddr(struct resolve_tables *t, const struct sockaddr *sa)
+static void add_sockaddr(struct own_addresses *t, const struct sockaddr *sa)
 {
 	struct own_address a = { .family = sa->sa_family };
 	if (sa->sa_family == AF_INET)
@@ -45,7 +59,7 @@ static void add_sockaddr(struct resolve_tables *t, const struct sockaddr *sa)
 	add(t, &a);
 }
 
-static void add_interfaces(struct resolve_tables *t, bool loopback_only)
+static void add_interfaces(struct own_addresses *t, bool loopback_only)
 {
 	struct ifaddrs *list;
 	if (getifaddrs(&list) < 0) {
@@ -58,7 +72,7 @@ static void add_interfaces(struct resolve_tables *t, bool loopback_only)
 	freeifaddrs(list);
 }
 
-static void add_name(struct resolve_tables *t, const char *param, struct sv word)
+static void add_name(struct own_addresses *t, const char *param, struct sv word)
 {
 	struct own_address a;
 	char name[256];
@@ -81,7 +95,7 @@ static void add_name(struct resolve_tables *t, const char *param, struct sv word
 	freeaddrinfo(list);
 }
 
-static void add_list(struct resolve_tables *t, const char *param, const char *value)
+static void add_list(struct own_addresses *t, const char *param, const char *value)
 {
 	struct sv rest = sv_z(value);
 	while (rest.len > 0) {
@@ -101,14 +115,23 @@ static void add_list(struct resolve_tables *t, const char *param, const char *va
 	}
 }
 
-void own_addresses_find(
-        struct resolve_tables *t, const char *inet_interfaces, const char *proxy_interfaces)
+struct own_addresses *own_addresses_find(const char *inet_interfaces, const char *proxy_interfaces)
 {
+	struct own_addresses *t = mem_alloc(sizeof(*t));
 	add_list(t, "inet_interfaces", inet_interfaces);
 	add_list(t, "proxy_interfaces", proxy_interfaces);
+	return t;
 }
 
-bool own_addresses_have(const struct resolve_tables *t, struct sv ip)
+void own_addresses_free(struct own_addresses *t)
+{
+	if (!t)
+		return;
+	free(t->own);
+	free(t);
+}
+
+bool own_addresses_have(const struct own_addresses *t, struct sv ip)
 {
 	struct own_address a;
 	if (!parse_ip(ip, &a))
