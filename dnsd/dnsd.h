@@ -4,8 +4,8 @@
  * Layer:     daemon.
  * Ownership: results are counted and never change once made; cache, waiters and answers share them.
  * Security:  the octets of strangers' name servers end in dnsd_result.c: what leaves is addresses
- * in text, valid host names, and TXT octets. Standards: RFC 1035, 2308 (negative answers), 6761 6.3
- * (localhost), 7505 (null MX).
+ * in text, valid host names, octets of TXT and TLSA. Standards: RFC 1035, 2308 (negative answers), 6761 6.3
+ * (localhost), 7505 (null MX), 6698 (TLSA).
  */
 #ifndef DNSD_DNSD_H
 #define DNSD_DNSD_H
@@ -40,7 +40,8 @@ struct dnsd_result {
 	struct dnsd_record *records;
 	size_t n;
 	struct sv canonical;
-	struct sv error; /* CLNT_DNS_AGAIN: why */
+	bool authenticated; /* AD of every message of the chain */
+	struct sv error;    /* CLNT_DNS_AGAIN, CLNT_DNS_INVALID: why */
 };
 
 struct dnsd_bounds {
@@ -51,7 +52,10 @@ struct dnsd_result *result_new(enum clnt_dns_status status, uint16_t type);
 struct dnsd_result *result_hold(struct dnsd_result *r);
 void result_release(struct dnsd_result *r); /* NULL allowed */
 struct dnsd_result *result_failed(uint16_t type, const char *fmt, ...) PRINTF_LIKE(2, 3);
-/* 0, or -1 when the result is full: the record is left out. */
+/*
+ * 0, or -1 when the result is full: the record is left out, of MX records the one that is preferred the
+ * least.
+ */
 int result_add(struct dnsd_result *r, uint32_t ttl, uint32_t preference, struct sv data);
 
 /*
@@ -103,16 +107,19 @@ struct dnsd_result *hosts_lookup(const struct dnsd_hosts *h, struct sv name, uin
 
 struct dnsd_resolver;
 
+#define DNSD_WAYS 2 /* the servers as configured; from the second one on */
+
 /* SERVERS: "" for resolv.conf, else "192.0.2.1 [2001:db8::1]:5353, ...". Before the jail. */
 struct dnsd_resolver *resolver_new(const char *servers, long timeout_s, struct err *e);
 /* In the event loop: the fibers that serve its sockets and time-outs. */
 int resolver_run(struct dnsd_resolver *r, struct err *e);
 /*
- * Ask. MSG (init by the caller) gets the reply's octets.
+ * Ask by WAY 0, or by the next one when a server's reply was of no use: it begins with another server,
+ * where there is one. MSG (init by the caller) gets the reply's octets.
  *   1  a reply; -1  none that is one until DEADLINE, E says why
  */
-MUST_USE int resolver_ask(struct dnsd_resolver *r, struct sv name, uint16_t type, struct buf *msg,
-        int64_t deadline, struct err *e);
+MUST_USE int resolver_ask(struct dnsd_resolver *r, unsigned way, struct sv name, uint16_t type,
+        struct buf *msg, int64_t deadline, struct err *e);
 
 /* --- questions: dnsd_query.c
  * ------------------------------------------------------------------------ */

@@ -130,30 +130,50 @@ static int asked_name(struct sv name, struct asked *out)
 	return rc;
 }
 
+/* A reply for NAME that can be read: one that is refused is asked for once more, of another server. */
+static int ask_and_parse(struct dnsd *d, struct sv name, uint16_t type, struct arena *arena,
+        struct dns_answer *a, int64_t deadline, struct err *e)
+{
+	int rc = 0;
+	for (unsigned way = 0; rc == 0 && way < DNSD_WAYS; way++) {
+		struct buf msg;
+		struct err why = ERR_INIT;
+		buf_init(&msg, 65536);
+		arena_reset(arena);
+		rc = resolver_ask(d->resolver, way, name, type, &msg, deadline, e);
+		if (rc == 1 && dns_answer_parse(buf_sv(&msg), name, type, arena, a, &why) < 0) {
+			err_set(e, ERR_TEMP, "a reply for %.*s is refused: %s", SV_ARG(name), why.text);
+			rc = 0;
+		}
+		buf_free(&msg);
+	}
+	return rc == 1 ? 1 : -1;
+}
+
 /* Ask the outside, follow aliases that end outside of a reply. Never NULL. */
 static struct dnsd_result *ask_outside(
         struct dnsd *d, const char *qname, uint16_t type, int64_t deadline)
 {
 	char name[DNS_NAME_MAX + 1], next[DNS_NAME_MAX + 1];
 	struct dnsd_result *r = NULL;
+	bool authenticated = true;
 	snprintf(name, sizeof name, "%s", qname);
 	for (unsigned hop = 0; !r && hop <= DNSD_CHAIN_MAX; hop++) {
 		struct err e = ERR_INIT;
 		struct dns_answer a;
 		struct arena arena;
-		struct buf msg;
-		buf_init(&msg, 65536);
 		arena_init(&arena, PARSE_OCTETS);
-		if (resolver_ask(d->resolver, sv_z(name), type, &msg, deadline, &e) < 0)
+		if (ask_and_parse(d, sv_z(name), type, &arena, &a, deadline, &e) < 0) {
 			r = result_failed(type, "%s", e.text);
-		else if (dns_answer_parse(buf_sv(&msg), sv_z(name), type, &arena, &a, &e) < 0)
-			r = result_failed(type, "a reply for %s is refused: %s", name, e.text);
-		else
+		} else {
+			authenticated = authenticated && a.ad;
 			r = result_from_answer(
 			        sv_z(name), type, &a, &d->bounds, clock_mono_ms(), next);
+		}
 		arena_free(&arena);
-		buf_free(&msg);
-		if (!r)
+		if (r)
+			r->authenticated = r->authenticated && authenticated;
+		else
 			memcpy(name, next, sizeof name);
 	}
 	return r ? r : result_failed(type, "more than %d aliases from %s", DNSD_CHAIN_MAX, qname);
@@ -207,6 +227,7 @@ static struct dnsd_result *answer_question(struct dnsd *d, const struct msg_dns_
 	case CLNT_DNS_AAAA:
 	case CLNT_DNS_MX:
 	case CLNT_DNS_TXT:
+	case CLNT_DNS_TLSA:
 		if (asked_name(q->name, &asked) < 0)
 			return result_new(CLNT_DNS_BAD_NAME, type);
 		break;
@@ -232,9 +253,10 @@ static int send_answer(
 	arena_init(&a, 256 * 1024);
 	size_t n = r->n;
 	int64_t age_s = (clock_mono_ms() - r->made_ms) / 1000;
-	struct msg_dns_answer m = {
-		.status = r->status, .error = r->error, .canonical = r->canonical
-	};
+	struct msg_dns_answer m = { .status = r->status,
+		.error = r->error,
+		.canonical = r->canonical,
+		.authenticated = r->authenticated };
 	uint32_t *types = n ? arena_array(&a, n, sizeof *types) : NULL;
 	uint32_t *ttls = n ? arena_array(&a, n, sizeof *ttls) : NULL;
 	uint32_t *prefs = n ? arena_array(&a, n, sizeof *prefs) : NULL;

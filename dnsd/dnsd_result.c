@@ -46,7 +46,7 @@ struct dnsd_result *result_failed(uint16_t type, const char *fmt, ...)
 
 int result_add(struct dnsd_result *r, uint32_t ttl, uint32_t preference, struct sv data)
 {
-	if (r->n >= DNSD_RECORDS_MAX)
+	if (r->n >= DNSD_RECORDS_MAX && r->records[r->n - 1].preference <= preference)
 		return -1;
 	if (!r->records)
 		r->records = arena_array(&r->arena, DNSD_RECORDS_MAX, sizeof *r->records);
@@ -54,7 +54,7 @@ int result_add(struct dnsd_result *r, uint32_t ttl, uint32_t preference, struct 
 	if (!r->records || !copy.p)
 		return -1;
 	/* by preference, equal ones in the order of the answer: the name server shuffles them */
-	size_t at = r->n++;
+	size_t at = r->n < DNSD_RECORDS_MAX ? r->n++ : r->n - 1;
 	while (at > 0 && r->records[at - 1].preference > preference) {
 		r->records[at] = r->records[at - 1];
 		at--;
@@ -68,8 +68,32 @@ static uint32_t lesser(uint32_t a, uint32_t b)
 	return a < b ? a : b;
 }
 
-/* Append what one record of the answer says; 0 nothing that a caller may see. */
-static int add_record(struct dnsd_result *r, const struct dns_rr *rr, uint32_t ttl)
+/* RDATA again: the client reads it where it compares certificates. */
+static void add_tlsa(struct dnsd_result *r, const struct dns_rr *rr, uint32_t ttl)
+{
+	size_t len = rr->data.len + 3;
+	char *rdata = arena_alloc(&r->arena, len);
+	if (!rdata)
+		return;
+	rdata[0] = (char)rr->usage;
+	rdata[1] = (char)rr->selector;
+	rdata[2] = (char)rr->mtype;
+	memcpy(rdata + 3, rr->data.p, rr->data.len);
+	(void)result_add(r, ttl, 0, sv_n(rdata, len));
+}
+
+/* RFC 7505 3: "." beside other MX records has no meaning. */
+static void drop_root_beside_hosts(struct dnsd_result *r)
+{
+	size_t hosts = 0;
+	for (size_t i = 0; i < r->n; i++)
+		if (r->records[i].data.len > 0)
+			r->records[hosts++] = r->records[i];
+	r->n = hosts > 0 || r->n == 0 ? hosts : 1; /* "." twice is "." */
+}
+
+/* Append what one record of the answer says, if it is anything that a caller may see. */
+static void add_record(struct dnsd_result *r, const struct dns_rr *rr, uint32_t ttl)
 {
 	char text[INET6_ADDRSTRLEN];
 	switch (r->type) {
@@ -78,10 +102,14 @@ static int add_record(struct dnsd_result *r, const struct dns_rr *rr, uint32_t t
 		if (rr->data.len != (r->type == CLNT_DNS_A ? 4 : 16) ||
 		        !inet_ntop(r->type == CLNT_DNS_A ? AF_INET : AF_INET6, rr->data.p, text,
 		                sizeof text))
-			return 0;
-		return result_add(r, ttl, 0, sv_z(text)) == 0;
-	case CLNT_DNS_TXT: return result_add(r, ttl, 0, rr->data) == 0;
-	default: return rr->name_ok && result_add(r, ttl, rr->pref, rr->name) == 0;
+			return;
+		(void)result_add(r, ttl, 0, sv_z(text));
+		return;
+	case CLNT_DNS_TXT: (void)result_add(r, ttl, 0, rr->data); return;
+	case CLNT_DNS_TLSA: add_tlsa(r, rr, ttl); return;
+	default:
+		if (rr->name_ok)
+			(void)result_add(r, ttl, rr->pref, rr->name);
 	}
 }
 
@@ -104,8 +132,8 @@ struct dnsd_result *result_from_answer(struct sv name, uint16_t type, const stru
 			continue;
 		have = true;
 		uint32_t own = lesser(rr->ttl, (uint32_t)bounds->max_ttl_s);
-		if (add_record(r, rr, own))
-			ttl = lesser(ttl, own);
+		add_record(r, rr, own);
+		ttl = lesser(ttl, own);
 	}
 	bool aliased = !sv_ieq(end, name);
 	if (!have && aliased && a->rcode == DNS_NOERROR && a->negative_ttl == 0 &&
@@ -114,7 +142,13 @@ struct dnsd_result *result_from_answer(struct sv name, uint16_t type, const stru
 		return NULL;
 	}
 	r->canonical = arena_sv(&r->arena, end);
-	if (r->n == 0) {
+	r->authenticated = a->ad;
+	if (type == CLNT_DNS_MX)
+		drop_root_beside_hosts(r);
+	if (r->n == 0 && have) {
+		r->status = CLNT_DNS_INVALID;
+		ttl = lesser(ttl, (uint32_t)bounds->max_negative_ttl_s);
+	} else if (r->n == 0) {
 		r->status = a->rcode == DNS_NXDOMAIN ? CLNT_DNS_NO_NAME : CLNT_DNS_NO_DATA;
 		ttl = lesser(a->negative_ttl, (uint32_t)bounds->max_negative_ttl_s);
 	}

@@ -2,6 +2,12 @@
 
 #include "lib/ipc/msg.h"
 
+bool clnt_dns_is_null_mx(const struct clnt_dns_answer *a)
+{
+	return a->status == CLNT_DNS_ANSWER && a->n == 1 && a->record[0].type == CLNT_DNS_MX &&
+	       sv_empty(a->record[0].data);
+}
+
 static int take_records(
         const struct msg_dns_answer *m, struct arena *a, struct clnt_dns_answer *out, struct err *e)
 {
@@ -47,12 +53,14 @@ int clnt_dns_query(struct ipc_pool *dns, struct sv name, unsigned type, struct a
 	if (msg_dns_answer_decode(reply.body, a, &m, e) < 0)
 		return -1;
 	out->canonical = m.canonical;
+	out->authenticated = m.authenticated;
 	out->status = (enum clnt_dns_status)m.status;
 	switch (m.status) {
 	case CLNT_DNS_ANSWER: return take_records(&m, a, out, e);
 	case CLNT_DNS_NO_NAME:
 	case CLNT_DNS_NO_DATA:
-	case CLNT_DNS_BAD_NAME: return 0;
+	case CLNT_DNS_BAD_NAME:
+	case CLNT_DNS_INVALID: return 0;
 	default: out->status = CLNT_DNS_AGAIN; return err_set(e, ERR_TEMP, "%.*s", SV_ARG(m.error));
 	}
 }

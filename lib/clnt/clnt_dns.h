@@ -22,7 +22,8 @@ enum clnt_dns_type {
 	CLNT_DNS_PTR = 12,
 	CLNT_DNS_MX = 15,
 	CLNT_DNS_TXT = 16,
-	CLNT_DNS_AAAA = 28
+	CLNT_DNS_AAAA = 28,
+	CLNT_DNS_TLSA = 52
 };
 
 /* As on the wire of lib/ipc/msg/dns.def. */
@@ -31,7 +32,9 @@ enum clnt_dns_status {
 	CLNT_DNS_NO_NAME = 1, /* NXDOMAIN */
 	CLNT_DNS_NO_DATA = 2, /* the name exists, without records of that type */
 	CLNT_DNS_AGAIN = 3,
-	CLNT_DNS_BAD_NAME = 4 /* not a name that DNS can hold, not an address (PTR) */
+	CLNT_DNS_BAD_NAME = 4, /* not a name that DNS can hold, not an address (PTR) */
+	CLNT_DNS_INVALID = 5   /* there are records, but none that anybody could use: MX hosts that
+				  are no host names; not NO_DATA, as then an MX would be implied */
 };
 
 struct clnt_dns_record {
@@ -39,7 +42,8 @@ struct clnt_dns_record {
 	unsigned ttl;        /* seconds it may still be used */
 	unsigned preference; /* MX */
 	struct sv data;      /* address in text; host name without the last dot ("" is "." of RFC 7505);
-				TXT octets, strings joined */
+				TXT octets, strings joined; TLSA: usage, selector, matching type,
+				then the association data (RFC 6698 2.1) */
 };
 
 struct clnt_dns_answer {
@@ -47,12 +51,18 @@ struct clnt_dns_answer {
 	struct clnt_dns_record *record; /* MX in order of preference */
 	size_t n;
 	struct sv canonical; /* the name at the end of the CNAMEs */
+	/* The name server says that it has checked the signatures of all of this, also that there is
+	 * none. Worth as much as the way to that server: believe it where an admin says so. */
+	bool authenticated;
 };
+
+/* RFC 7505: the domain takes no mail. dnsd leaves "." out where a domain has other MX records, too. */
+bool clnt_dns_is_null_mx(const struct clnt_dns_answer *a);
 
 /*
  * Records of TYPE for NAME (A-labels; for PTR the address in text, "192.0.2.1" or "2001:db8::1").
  *   1  records in *out
- *   0  none: out->status is CLNT_DNS_NO_NAME, CLNT_DNS_NO_DATA or CLNT_DNS_BAD_NAME
+ *   0  none: out->status is CLNT_DNS_NO_NAME, _NO_DATA, _BAD_NAME or _INVALID
  *  -1  could not find out, *e says why (class TEMP); ask again later
  */
 MUST_USE int clnt_dns_query(struct ipc_pool *dns, struct sv name, unsigned type, struct arena *a,

@@ -52,7 +52,7 @@ int dns_query_build(struct buf *out, uint16_t id, struct sv name, unsigned type,
 	enum { RD = 0x0100, AD = 0x0020, DO = 0x8000, UDP_SIZE = 1232 };
 	size_t mark = out->len;
 	int rc = put_u16(out, id);
-	rc |= put_u16(out, dnssec ? RD | AD : RD);
+	rc |= put_u16(out, RD | AD);
 	rc |= put_u16(out, 1);
 	rc |= put_u16(out, 0);
 	rc |= put_u16(out, 0);

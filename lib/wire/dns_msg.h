@@ -55,7 +55,8 @@ struct dns_answer {
 #define DNS_CNAME_MAX 16
 
 const char *dns_type_name(unsigned type); /* "MX", "TYPE99" is not made up: "?" */
-/* Append a query in wire form. 0, or -1: NAME is no domain name. DNSSEC sets AD and EDNS DO. */
+/* Append a query in wire form; it asks for the AD flag (RFC 6840 5.7). 0, or -1: NAME is no domain name.
+ * DNSSEC asks for the signatures, too (EDNS DO). */
 MUST_USE int dns_query_build(struct buf *out, uint16_t id, struct sv name, unsigned type,
 	bool dnssec);
 /* Read MSG, an answer to (QNAME, TYPE); ID is for the caller to compare. */

@@ -98,7 +98,18 @@ static void mail_exchangers_sorted_and_checked(UNUSED void **state)
 	result_release(r);
 	struct dns_rr bad[] = { mx("a.test", 0, "bad name", false) };
 	r = result(DNS_NOERROR, bad, 1, DNS_MX, 0, next);
-	assert_int_equal(r->status, CLNT_DNS_NO_DATA);
+	assert_int_equal(r->status, CLNT_DNS_INVALID); /* NO_DATA would imply an MX */
+	assert_int_equal(r->expires_ms - r->made_ms, 100000);
+	result_release(r);
+	struct dns_rr mixed[] = { mx("a.test", 0, "", true), mx("a.test", 5, "host.test", true) };
+	r = result(DNS_NOERROR, mixed, 2, DNS_MX, 0, next);
+	assert_int_equal(r->n, 1);
+	t_assert_sv(r->records[0].data, "host.test");
+	result_release(r);
+	struct dns_rr twice[] = { mx("a.test", 0, "", true), mx("a.test", 5, "", true) };
+	r = result(DNS_NOERROR, twice, 2, DNS_MX, 0, next);
+	assert_int_equal(r->n, 1);
+	t_assert_sv(r->records[0].data, "");
 	result_release(r);
 }
 
@@ -134,6 +145,37 @@ static void records_are_bounded(UNUSED void **state)
 		assert_int_equal(result_add(r, 1, 0, SV("x")), 0);
 	assert_int_equal(result_add(r, 1, 0, SV("x")), -1);
 	result_release(r);
+	r = result_new(CLNT_DNS_ANSWER, DNS_MX); /* K05: what is left out is what is preferred the least */
+	for (unsigned i = 0; i < DNSD_RECORDS_MAX; i++)
+		assert_int_equal(result_add(r, 1, 10 + i, SV("x")), 0);
+	assert_int_equal(result_add(r, 1, 5, SV("best")), 0);
+	assert_int_equal(r->n, DNSD_RECORDS_MAX);
+	t_assert_sv(r->records[0].data, "best");
+	assert_int_equal(r->records[r->n - 1].preference, 10 + DNSD_RECORDS_MAX - 2);
+	result_release(r);
+}
+
+static void certificates_are_given_as_they_were(UNUSED void **state)
+{
+	char next[DNS_NAME_MAX + 1];
+	struct dns_rr tlsa = rr(DNS_TLSA, "a.test", 60);
+	tlsa.usage = 3;
+	tlsa.selector = 1;
+	tlsa.mtype = 1;
+	tlsa.data = SV("\253\315");
+	struct dnsd_result *r = result(DNS_NOERROR, &tlsa, 1, DNS_TLSA, 0, next);
+	assert_int_equal(r->n, 1);
+	assert_int_equal(r->records[0].data.len, 5);
+	assert_memory_equal(r->records[0].data.p, "\3\1\1\253\315", 5);
+	assert_false(r->authenticated);
+	result_release(r);
+	struct dns_answer a = {
+		.ad = true, .canonical = SV("a.test"), .rcode = DNS_NXDOMAIN, .negative_ttl = 9
+	};
+	r = result_from_answer(SV("a.test"), DNS_TLSA, &a, &bounds, 0, next);
+	assert_int_equal(r->status, CLNT_DNS_NO_NAME);
+	assert_true(r->authenticated); /* signed absence is what lets DANE pass on */
+	result_release(r);
 }
 
 int main(void)
@@ -144,6 +186,7 @@ int main(void)
 		cmocka_unit_test(mail_exchangers_sorted_and_checked),
 		cmocka_unit_test(codes_mean_different_things),
 		cmocka_unit_test(records_are_bounded),
+		cmocka_unit_test(certificates_are_given_as_they_were),
 	};
 	return cmocka_run_group_tests_name("dnsd_result", tests, NULL, NULL);
 }

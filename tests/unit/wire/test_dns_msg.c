@@ -142,10 +142,16 @@ static void builds_queries(UNUSED void **state)
 	struct buf b;
 	buf_init(&b, 1000);
 	assert_int_equal(dns_query_build(&b, 0x1234, SV("d.example."), DNS_MX, false), 0);
-	static const char want[] = "\x12\x34\x01\x00\0\x01\0\0\0\0\0\x01\1d\7example\0\0\x0f\0\1"
+	static const char want[] = "\x12\x34\x01\x20\0\x01\0\0\0\0\0\x01\1d\7example\0\0\x0f\0\1"
 				   "\0\0\x29\x04\xd0\0\0\0\0\0\0";
 	assert_int_equal(b.len, sizeof(want) - 1);
 	assert_memory_equal(b.p, want, b.len);
+	buf_reset(&b);
+	assert_int_equal(dns_query_build(&b, 0x1234, SV("d.example"), DNS_TLSA, true), 0);
+	static const char signatures[] = "\x12\x34\x01\x20\0\x01\0\0\0\0\0\x01\1d\7example\0\0\x34\0\1"
+					 "\0\0\x29\x04\xd0\0\0\x80\0\0\0";
+	assert_int_equal(b.len, sizeof(signatures) - 1);
+	assert_memory_equal(b.p, signatures, b.len);
 	buf_reset(&b);
 	static const char *const bad[] = { "a..b", ".", ".a", "a b", "a\n",
 		"0123456789012345678901234567890123456789012345678901234567890123.x" };
