@@ -15,7 +15,7 @@ static const struct deliver_agent agent = { .relay = "none", .handle = handle };
 
 static void serve(struct server_conn *c)
 {
-	deliver_serve(c->fd, c->arena, &agent, NULL);
+	deliver_serve(c, &agent, NULL);
 }
 
 int main(int argc, char **argv)

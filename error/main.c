@@ -20,7 +20,7 @@ static int pre_jail(struct server *s, struct err *e)
 
 static void serve(struct server_conn *c)
 {
-	deliver_serve(c->fd, c->arena, &agent, c->state);
+	deliver_serve(c, &agent, c->state);
 }
 
 int main(int argc, char **argv)

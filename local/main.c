@@ -82,16 +82,10 @@ static int paths(struct server *s, struct err *e)
 	return server_allow_read(s, "/") < 0 ? -1 : server_allow_write(s, LOCAL_PARTIAL);
 }
 
-static void idle(void *arg, bool on)
-{
-	server_conn_idle(arg, on);
-}
-
 static void serve(struct server_conn *c)
 {
 	static const struct deliver_agent agent = { .relay = "local", .handle = local_handle };
-	const struct deliver_wait wait = { .idle = idle, .arg = c };
-	deliver_serve_wait(c->fd, c->arena, &agent, c->state, &wait);
+	deliver_serve(c, &agent, c->state);
 }
 
 int main(int argc, char **argv)

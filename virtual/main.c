@@ -60,16 +60,10 @@ static int paths(struct server *s, struct err *e)
 	return server_is_system(s) ? server_allow_read(s, "/") : server_allow_write(s, "/");
 }
 
-static void idle(void *arg, bool on)
-{
-	server_conn_idle(arg, on);
-}
-
 static void serve(struct server_conn *c)
 {
 	static const struct deliver_agent agent = { .relay = "virtual", .handle = virtual_handle };
-	const struct deliver_wait wait = { .idle = idle, .arg = c };
-	deliver_serve_wait(c->fd, c->arena, &agent, c->state, &wait);
+	deliver_serve(c, &agent, c->state);
 }
 
 int main(int argc, char **argv)

@@ -275,19 +275,18 @@ static int serve_one(
 }
 
 /* The next request. As ipc_recv(). */
-static int next_request(struct deliver_state *st, const struct deliver_wait *wait,
-        struct ipc_frame *f, struct err *e)
+static int next_request(struct deliver_state *st, struct server_conn *sc, struct ipc_frame *f, struct err *e)
 {
-	if (wait)
-		wait->idle(wait->arg, true);
+	if (sc)
+		server_conn_idle(sc, true);
 	int rc = ipc_recv(st->conn, f, FIBER_FOREVER, e);
-	if (wait)
-		wait->idle(wait->arg, false);
+	if (sc)
+		server_conn_idle(sc, false);
 	return rc;
 }
 
-void deliver_serve_wait(int fd, struct arena *arena, const struct deliver_agent *agent, void *ctx,
-        const struct deliver_wait *wait)
+void deliver_connection(int fd, struct arena *arena, const struct deliver_agent *agent, void *ctx,
+        struct server_conn *sc)
 {
 	struct deliver_state st = {
 		.agent = agent, .ctx = ctx, .conn = ipc_conn_new(fd), .done_log = -1
@@ -295,7 +294,7 @@ void deliver_serve_wait(int fd, struct arena *arena, const struct deliver_agent 
 	struct ipc_frame f;
 	struct err e = ERR_INIT;
 	int rc;
-	while ((rc = next_request(&st, wait, &f, &e)) == 1) {
+	while ((rc = next_request(&st, sc, &f, &e)) == 1) {
 		if (serve_one(&st, &f, arena, &e) < 0) {
 			rc = -1;
 			break;
@@ -309,7 +308,7 @@ void deliver_serve_wait(int fd, struct arena *arena, const struct deliver_agent 
 	ipc_conn_free(st.conn);
 }
 
-void deliver_serve(int fd, struct arena *arena, const struct deliver_agent *agent, void *ctx)
+void deliver_serve(struct server_conn *c, const struct deliver_agent *agent, void *ctx)
 {
-	deliver_serve_wait(fd, arena, agent, ctx, NULL);
+	deliver_connection(c->fd, c->arena, agent, ctx, c);
 }

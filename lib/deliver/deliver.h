@@ -18,7 +18,7 @@
  *                     deliver_done(rq, i, DELIVER_BOUNCED, DSN(5, 1, 2), "mail for %.*s ...", ...);
  *     }
  *     static const struct deliver_agent agent = { .relay = "none", .handle = handle };
- *     static void serve(struct server_conn *c) { deliver_serve(c->fd, c->arena, &agent, ctx); }
+ *     static void serve(struct server_conn *c) { deliver_serve(c, &agent, ctx); }
  */
 #ifndef DELIVER_DELIVER_H
 #define DELIVER_DELIVER_H
@@ -27,6 +27,7 @@
 #include "lib/base/err.h"
 #include "lib/mail/dsn.h"
 #include "lib/queue/done_log.h"
+#include "lib/server/server.h"
 
 enum deliver_status {
 	DELIVER_NONE = 0,      /* no result yet */
@@ -103,19 +104,13 @@ struct deliver_agent {
 };
 
 /*
- * Serve one connection of qmgr until it ends. FD is closed. ARENA is the connection's: it is reset
- * between requests.
+ * Serve one connection of qmgr until it ends; its descriptor is closed. Between two requests it is idle
+ * (server_conn_idle()): a stop or reload does not wait for a quiet qmgr. C's arena is reset there.
  */
-void deliver_serve(int fd, struct arena *arena, const struct deliver_agent *agent, void *ctx);
-
-/* The same; IDLE(ARG, true) is called before each wait for a request and IDLE(ARG, false) after it:
- * a daemon passes server_conn_idle(), so that a stop or reload does not wait for a quiet qmgr. */
-struct deliver_wait {
-	void (*idle)(void *arg, bool idle);
-	void *arg;
-};
-void deliver_serve_wait(int fd, struct arena *arena, const struct deliver_agent *agent, void *ctx,
-	const struct deliver_wait *wait);
+void deliver_serve(struct server_conn *c, const struct deliver_agent *agent, void *ctx);
+/* The same on FD, with ARENA. SC may be NULL: nobody is told that the connection is idle (tests). */
+void deliver_connection(int fd, struct arena *arena, const struct deliver_agent *agent, void *ctx,
+	struct server_conn *sc);
 
 /*
  * The result of recipient I, once: done-log, log line. DEFERRED and BOUNCED with a code of another

@@ -105,7 +105,7 @@ static int setup(void **state)
 		close(pair[0]);
 		arena_init(&a, 1 << 20);
 		store = store_new(&(struct store_options){ .host = "h" });
-		deliver_serve(pair[1], &a, &agent, g);
+		deliver_connection(pair[1], &a, &agent, g, NULL);
 		arena_free(&a);
 		store_free(store);
 		_exit(0);
