@@ -17,6 +17,7 @@
 #include "lib/queue/drop_file.h"
 #include "lib/queue/queue_dir.h"
 #include "lib/sys/clock.h"
+#include "lib/sys/fault.h"
 #include "lib/sys/log.h"
 #include "lib/sys/sys.h"
 
@@ -158,6 +159,10 @@ int main(int argc, char **argv)
 	if (argc < 1)
 		return EX_USAGE;
 	log_init("merpati/postdrop");
+#ifdef MERPATI_FAULTS
+	if (fault_sites_asked(argc, argv))
+		return EX_OK;
+#endif
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
 	umask(077);

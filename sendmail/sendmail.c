@@ -8,6 +8,7 @@
 
 #include "lib/mail/addr.h"
 #include "lib/queue/drop_file.h"
+#include "lib/sys/fault.h"
 #include "lib/sys/log.h"
 
 void sm_fatal(int code, const char *fmt, ...)
@@ -140,13 +141,17 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
 	signal(SIGCHLD, SIG_DFL);
+	log_init("merpati/sendmail");
+#ifdef MERPATI_FAULTS
+	if (fault_sites_asked(argc, argv))
+		return EX_OK;
+#endif
 	sm_args(argc, argv, &o);
 	if (o.config_dir)
 		choose_config(o.config_dir);
 	struct config *cfg = config_open(NULL, &e);
 	if (!cfg || params_core_load(cfg, &core, &e) < 0 || params_sendmail_load(cfg, &p, &e) < 0)
 		sm_fatal(EX_CONFIG, "%s", e.text);
-	log_init("merpati/sendmail");
 	log_connect(core.queue_directory);
 	int rc = EX_OK;
 	switch (o.mode) {

@@ -209,10 +209,8 @@ int server_main(int argc, char **argv, const struct server_def *def)
 	struct err e = ERR_INIT;
 	open_log(def);
 #ifdef MERPATI_FAULTS
-	if (argc == 2 && strcmp(argv[1], "--fault-sites") == 0) {
-		fault_sites_dump(stdout);
+	if (fault_sites_asked(argc, argv))
 		return 0;
-	}
 #endif
 	struct server *s = mem_alloc(sizeof(*s));
 	s->def = def;

@@ -143,17 +143,16 @@ void fault_init(void)
 	pthread_once(&faults.once, read_environment);
 }
 
-/* True for one process, once. */
-static bool take_shot(void)
+/* True for one process, once for each plan. */
+static bool take_shot(unsigned plan)
 {
+	char mark = '-';
 	if (faults.once_fd < 0)
 		return true;
-	struct stat st;
-	bool mine = false;
 	if (flock(faults.once_fd, LOCK_EX) < 0)
 		return false;
-	if (fstat(faults.once_fd, &st) == 0 && st.st_size > 0)
-		mine = ftruncate(faults.once_fd, 0) == 0;
+	bool mine = pread(faults.once_fd, &mark, 1, (off_t)plan) == 1 && mark == 'x' &&
+		    pwrite(faults.once_fd, "-", 1, (off_t)plan) == 1;
 	flock(faults.once_fd, LOCK_UN);
 	return mine;
 }
@@ -239,7 +238,7 @@ int fault_at(struct fault_site *s, int dir, const char *path, int fd)
 		if (!plan_matches(p, s, full))
 			continue;
 		unsigned long seen = __atomic_add_fetch(&p->seen, 1, __ATOMIC_RELAXED);
-		if ((seen == p->n || (p->and_later && seen > p->n)) && take_shot())
+		if ((seen == p->n || (p->and_later && seen > p->n)) && take_shot(i))
 			result = fire(p, s, full);
 	}
 	errno = keep;
@@ -253,7 +252,15 @@ extern struct fault_site __stop_fault_sites[] __attribute__((weak));
 void fault_sites_dump(FILE *out)
 {
 	for (const struct fault_site *s = __start_fault_sites; s < __stop_fault_sites; s++)
-		fprintf(out, "%s:%d %s\n", s->file, s->line, s->call);
+		fprintf(out, "%s:%d %s %s\n", s->file, s->line, s->call, s->function);
+}
+
+bool fault_sites_asked(int argc, char **argv)
+{
+	if (argc != 2 || strcmp(argv[1], "--fault-sites") != 0)
+		return false;
+	fault_sites_dump(stdout);
+	return true;
 }
 
 #else

@@ -11,8 +11,8 @@
  *                site=FILE:LINE, against the call site;
  *       n        which matching call of this process fails: 1, 2, ...; "3+" the third and all later;
  *       ACTION   KILL (before the call), STOP, SHORT (half of the octets), or an errno name.
- *   MERPATI_FAULT_ONCE=FILE    all plans together fire once in all processes: whoever empties FILE (it
- *                              must hold an octet) takes the shot. The file then stays, empty.
+ *   MERPATI_FAULT_ONCE=FILE    each plan fires once in all processes. FILE holds an octet 'x' for each plan;
+ *                              whoever makes it '-' takes the shot.
  *   MERPATI_FAULT_REPORT=FILE  one line when a site is first reached in a process, one when a plan fires.
  */
 #ifndef SYS_FAULT_H
@@ -36,8 +36,11 @@ void fault_init(void);
  */
 int fault_at(struct fault_site *s, int dir, const char *path, int fd);
 
-/* One line "file:line call" for each call site that is linked into this program. */
+/* One line "file:line call function" for each call site that is linked into this program. */
 void fault_sites_dump(FILE *out);
+
+/* The program was called with --fault-sites alone: they are on stdout now, and it should end. */
+bool fault_sites_asked(int argc, char **argv);
 
 #endif
 #endif

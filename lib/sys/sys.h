@@ -26,6 +26,7 @@ struct fault_site;
 struct fault_site {
 	const char *file;
 	const char *call;
+	const char *function;
 	int line;
 	bool reported;
 	unsigned long count;
@@ -36,7 +37,8 @@ struct fault_site {
 	({                                                                              \
 		static struct fault_site site_                                          \
 			__attribute__((section("fault_sites"), used, aligned(8))) = {   \
-				.file = __FILE__, .call = callname, .line = __LINE__ }; \
+				.file = __FILE__, .call = callname,                     \
+				.function = __func__, .line = __LINE__ };               \
 		&site_;                                                                 \
 	})
 #else

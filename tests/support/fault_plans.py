@@ -52,7 +52,7 @@ class Report:
         if plan:
             self.env["MERPATI_FAULT"] = str(plan)
         if plan and once:
-            self.env["MERPATI_FAULT_ONCE"] = self._file("once", "x")
+            self.env["MERPATI_FAULT_ONCE"] = self._file("once", "x" * (str(plan).count(",") + 1))
 
     def _file(self, name, text):
         path = os.path.join(self.dir, name)

@@ -99,10 +99,12 @@ static void test_once(void **state)
 	assert_int_equal(run("worker:fsync:1:EIO", once), 0); /* no such file: nothing is armed */
 	FILE *f = fopen(once, "w");
 	assert_non_null(f);
-	assert_true(fputs("x", f) >= 0);
+	assert_true(fputs("xx", f) >= 0);
 	assert_int_equal(fclose(f), 0);
-	assert_int_equal(run("worker:fsync:1:EIO", once), 50);
-	assert_int_equal(run("worker:fsync:1:EIO", once), 0);
+	/* each plan for itself */
+	assert_int_equal(run("worker:fsync:1:EIO,worker:rename:1:EIO", once), 50);
+	assert_int_equal(run("worker:fsync:1:EIO,worker:rename:1:EIO", once), 60);
+	assert_int_equal(run("worker:fsync:1:EIO,worker:rename:1:EIO", once), 0);
 }
 
 /* The report names each site and what fired; a site found there can be addressed by a plan. */
@@ -147,6 +149,7 @@ static void test_sites(void **state)
 	unsigned mine = 0;
 	for (const char *at = out; (at = strstr(at, "tests/unit/sys/test_fault.c:")) != NULL; at++)
 		mine++;
+	assert_non_null(strstr(out, " rename work\n"));
 	assert_int_equal(mine, 4); /* open, write, fsync, rename above */
 	free(out);
 }
