@@ -182,17 +182,16 @@ static int make_files(
 	return rc;
 }
 
-/* aliases.db: the table that alias_maps names. */
-int init_build_aliases(const char *path, struct err *e)
+int init_build_aliases(const char *dir, const char *aliases, struct err *e)
 {
-	char program[4096], table[4096];
-	struct config *cfg = config_open(path, e);
-	const char *dir = cfg ? config_str(cfg, "command_directory", e) : NULL;
+	char program[4096], table[4200];
+	struct config *cfg = config_open(dir, e);
+	const char *commands = cfg ? config_str(cfg, "command_directory", e) : NULL;
 	int status = -1;
-	if (dir) {
-		snprintf(program, sizeof program, "%s/postalias", dir);
-		snprintf(table, sizeof table, "hash:%s/aliases", path);
-		const char *const argv[] = { program, "-c", path, table, NULL };
+	if (commands) {
+		snprintf(program, sizeof program, "%s/postalias", commands);
+		snprintf(table, sizeof table, "hash:%s", aliases);
+		const char *const argv[] = { program, "-c", dir, table, NULL };
 		status = run_program(argv, e);
 		if (status > 0)
 			status = err_set(e, ERR_CONFIG, "%s %s failed", program, table);
@@ -204,7 +203,7 @@ int init_build_aliases(const char *path, struct err *e)
 int init_instance(const struct init_options *o, struct err *e)
 {
 	struct owner who;
-	char *path = NULL;
+	char *path = NULL, aliases[4200];
 	if (!user_domain_valid(sv_z(o->domain)))
 		return err_set(e, ERR_CONFIG,
 		        "--domain %s: not a domain name (lower-case letters, digits, "
@@ -212,7 +211,12 @@ int init_instance(const struct init_options *o, struct err *e)
 		        o->domain);
 	if (find_owner(o, &who, e) < 0 || prepare_dir(o, &who, &path, e) < 0 ||
 	        become(&who, path, e) < 0 || make_files(o, path, who.name, e) < 0 ||
-	        make_queue(path, e) < 0 || init_build_aliases(path, e) < 0) {
+	        make_queue(path, e) < 0) {
+		free(path);
+		return -1;
+	}
+	snprintf(aliases, sizeof aliases, "%s/aliases", path);
+	if (init_build_aliases(path, aliases, e) < 0) {
 		free(path);
 		return -1;
 	}

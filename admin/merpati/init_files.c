@@ -67,16 +67,22 @@ void init_main_cf(const struct init_options *o, const char *dir, const char *own
 	put_sizes(out);
 }
 
-/* myhostname follows from the host's name, and mydomain from myhostname, where main.cf does not say. */
-static void put_names(const struct init_options *o, struct buf *out)
+/* Without --domain: the host's own names. Debian has the domain of its mail in /etc/mailname. */
+static void put_own_names(const struct init_host *h, struct buf *out)
+{
+	buf_printf(out, "%smyhostname = %s\n", h->name[0] ? "" : "# ", h->name[0] ? h->name : "mail.example.org");
+	buf_puts(out, h->mailname ? "myorigin = /etc/mailname\n"
+				    "mydestination = $myorigin, $myhostname, localhost.$mydomain, localhost\n"
+				  : "# mydomain = example.org\n"
+				    "# myorigin = $mydomain\n"
+				    "mydestination = $myhostname, localhost.$mydomain, localhost\n");
+}
+
+static void put_names(const struct init_options *o, const struct init_host *h, struct buf *out)
 {
 	char host[256] = "";
 	if (!o->domain) {
-		buf_puts(out,
-		        "# myhostname = mail.example.org\n"
-		        "# mydomain = example.org\n"
-		        "# myorigin = $mydomain\n"
-		        "mydestination = $myhostname, localhost.$mydomain, localhost\n");
+		put_own_names(h, out);
 		return;
 	}
 	if (gethostname(host, sizeof host - 1) < 0)
@@ -90,7 +96,7 @@ static void put_names(const struct init_options *o, struct buf *out)
 	        o->domain, host[0] ? host : "mail");
 }
 
-void init_system_main_cf(const struct init_options *o, const char *dir, struct buf *out)
+void init_system_main_cf(const struct init_options *o, const struct init_host *host, const char *dir, struct buf *out)
 {
 	buf_puts(out,
 	        "# main.cf of this host's merpati, made by `merpati init --system`.\n"
@@ -113,16 +119,16 @@ void init_system_main_cf(const struct init_options *o, const char *dir, struct b
 	        "inet_protocols = all\n"
 	        "\n"
 	        "# Names: the host's own where nothing is set.\n");
-	put_names(o, out);
+	put_names(o, host, out);
 	buf_printf(out,
 	        "mynetworks = 127.0.0.0/8 [::1]/128\n"
 	        "\n"
 	        "# Users: those of the system, and those of %s/users (`merpati user add NAME`).\n"
 	        "auth_users_file = %s/users\n"
-	        "alias_maps = hash:%s/aliases\n"
+	        "alias_maps = hash:%s\n"
 	        "alias_database = $alias_maps\n"
 	        "local_recipient_maps = $alias_maps\n",
-	        dir, dir, dir);
+	        dir, dir, host->aliases);
 	put_sizes(out);
 }
 

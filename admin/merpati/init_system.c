@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <grp.h>
+#include <netdb.h>
 #include <pwd.h>
 
 #include "admin/merpati/merpati.h"
@@ -18,10 +19,14 @@
 #define GROUPADD "/usr/sbin/groupadd"
 #define PAM_DIR  "/etc/pam.d"
 
+#define HOST_ALIASES "/etc/aliases" /* of whichever mail system a host has */
+#define MAILNAME     "/etc/mailname"
+
 struct making {
 	const struct init_options *o;
 	const char *dir; /* the configuration */
 	unsigned made;
+	char aliases[4200];
 };
 
 static void told(struct making *m, const char *what, const char *name)
@@ -128,12 +133,34 @@ static int make_config_dir(struct making *m, struct err *e)
 	return 0;
 }
 
+/* The host's name with its domain, from /etc/hosts or DNS; "" when it has none. */
+static void full_name(char *out, size_t size)
+{
+	struct addrinfo hints = { .ai_flags = AI_CANONNAME, .ai_socktype = SOCK_STREAM }, *found = NULL;
+	char host[256] = "";
+	out[0] = '\0';
+	if (gethostname(host, sizeof(host) - 1) < 0 || getaddrinfo(host, NULL, &hints, &found) != 0)
+		return;
+	const char *name = found && found->ai_canonname ? found->ai_canonname : "";
+	if (strchr(name, '.') && user_domain_valid(sv_z(name)) && strlen(name) < size)
+		snprintf(out, size, "%s", name);
+	freeaddrinfo(found);
+}
+
 static int make_config(struct making *m, gid_t auth, struct err *e)
 {
+	char name[256];
+	struct init_host host = { .name = name, .aliases = m->aliases, .mailname = access(MAILNAME, R_OK) == 0 };
 	struct buf b;
 	buf_init(&b, 65536);
+	full_name(name, sizeof(name));
+	bool shared = access(HOST_ALIASES, F_OK) == 0;
+	if (shared)
+		snprintf(m->aliases, sizeof(m->aliases), HOST_ALIASES);
+	else
+		snprintf(m->aliases, sizeof(m->aliases), "%s/aliases", m->dir);
 	init_aliases(true, &b);
-	int rc = make_file(m, m->dir, "aliases", 0644, 0, buf_sv(&b), e);
+	int rc = shared ? 0 : make_file(m, m->dir, "aliases", 0644, 0, buf_sv(&b), e);
 	buf_reset(&b);
 	if (rc == 0)
 		rc = make_file(m, m->dir, "users", 0640, auth,
@@ -144,7 +171,7 @@ static int make_config(struct making *m, gid_t auth, struct err *e)
 	if (rc == 0)
 		rc = make_file(m, m->dir, "master.cf", 0644, 0, buf_sv(&b), e);
 	buf_reset(&b);
-	init_system_main_cf(m->o, m->dir, &b);
+	init_system_main_cf(m->o, &host, m->dir, &b);
 	if (rc == 0)
 		rc = make_file(m, m->dir, "main.cf", 0644, 0, buf_sv(&b), e);
 	buf_free(&b);
@@ -204,18 +231,30 @@ static int make_queue(const struct layout *l, const char *spool, struct err *e)
 	return rc;
 }
 
-static int make_alias_table(struct making *m, struct err *e)
+/* FILE.db, when alias_database names it and FILE is there. */
+static int make_alias_table(struct making *m, const char *databases, const char *file, struct err *e)
 {
-	char path[4200];
+	char table[4300], word[4300];
 	struct stat st;
-	snprintf(path, sizeof(path), "%s/aliases.db", m->dir);
-	if (lstat(path, &st) == 0)
+	snprintf(table, sizeof(table), "%s.db", file);
+	int n = snprintf(word, sizeof(word), "hash:%s", file);
+	ptrdiff_t at = sv_find(sv_z(databases), sv_n(word, (size_t)n));
+	/* and not the beginning of a longer name */
+	if (at < 0 || !strchr(", \t", databases[at + n]) || lstat(file, &st) < 0 || lstat(table, &st) == 0)
 		return 0;
-	if (init_build_aliases(m->dir, e) < 0)
+	if (init_build_aliases(m->dir, file, e) < 0)
 		return -1;
-	if (lstat(path, &st) == 0)
-		told(m, "the table", path);
+	told(m, "the table", table);
 	return 0;
+}
+
+static int make_alias_tables(struct making *m, const struct params_core *core, struct err *e)
+{
+	char own[4200];
+	snprintf(own, sizeof(own), "%s/aliases", m->dir);
+	if (make_alias_table(m, core->alias_database, own, e) < 0)
+		return -1;
+	return make_alias_table(m, core->alias_database, HOST_ALIASES, e);
 }
 
 static int make_pam(struct making *m, struct err *e)
@@ -267,7 +306,7 @@ static int make_rest(struct making *m, struct err *e)
 	if (rc == 0)
 		rc = make_queue(&l, core.queue_directory, e);
 	if (rc == 0)
-		rc = make_alias_table(m, e);
+		rc = make_alias_tables(m, &core, e);
 	if (rc == 0)
 		rc = make_pam(m, e);
 	layout_close(&l);
@@ -298,7 +337,7 @@ int init_system(const struct init_options *o, struct err *e)
 	if (m.made == 0)
 		printf("nothing was missing\n");
 	else
-		printf("next: read %s/main.cf; see that root's mail has a reader in %s/aliases; merpati start\n", m.dir,
-			m.dir);
+		printf("next: read %s/main.cf; see that root's mail has a reader in %s; merpati start\n", m.dir,
+			m.aliases);
 	return 0;
 }

@@ -45,12 +45,18 @@ MUST_USE int init_instance(const struct init_options *o, struct err *e);
 MUST_USE int init_system(const struct init_options *o, struct err *e);
 /* NAME in DIR made anew, durable but for its directory entry. */
 MUST_USE int init_write_file(int dir, const char *name, mode_t mode, struct sv text, struct err *e);
-/* PATH/aliases.db from PATH/aliases. */
-MUST_USE int init_build_aliases(const char *path, struct err *e);
+/* ALIASES.db from the file ALIASES, by the instance in DIR. */
+MUST_USE int init_build_aliases(const char *dir, const char *aliases, struct err *e);
 /* Texts of the files that init writes. */
 void init_main_cf(
         const struct init_options *o, const char *dir, const char *owner, struct buf *out);
-void init_system_main_cf(const struct init_options *o, const char *dir, struct buf *out);
+/* What a system instance finds on its host. */
+struct init_host {
+	const char *name;    /* full name; "": the host does not know it */
+	const char *aliases; /* path of the file that holds the aliases */
+	bool mailname;       /* /etc/mailname is there */
+};
+void init_system_main_cf(const struct init_options *o, const struct init_host *host, const char *dir, struct buf *out);
 void init_master_cf(bool system, struct buf *out);
 void init_aliases(bool system, struct buf *out);
 

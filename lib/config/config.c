@@ -15,6 +15,7 @@
 #define MEMORY_MAX   (64u << 20)
 #define ENTRIES_MAX  20000
 #define WARNINGS_MAX 200
+#define LINE_LEN_MAX 1000 /* octets of a value that stands in a file */
 
 /* What main.cf or an override says about one name. */
 struct entry {
@@ -27,6 +28,7 @@ struct pool {
 	struct arena mem;
 	struct htab interned; /* text -> the same text in mem */
 	struct htab replaced; /* names whose foreign value was replaced, warned about */
+	struct htab lines;    /* path -> first line of that file */
 	const char *warnings[WARNINGS_MAX];
 	size_t nwarnings;
 };
@@ -104,6 +106,7 @@ static struct config *new_config(const char *dir, const char *file)
 	arena_init(&cfg->pool->mem, MEMORY_MAX);
 	htab_init(&cfg->pool->interned, fixed);
 	htab_init(&cfg->pool->replaced, fixed);
+	htab_init(&cfg->pool->lines, fixed);
 	htab_init(&cfg->entries, fixed);
 	cfg->dir = intern(cfg, sv_z(dir));
 	cfg->file = intern(cfg, sv_z(file));
@@ -125,6 +128,18 @@ struct config *config_open_empty(const char *dir)
 	return new_config(dir ? dir : config_dir_default(), "main.cf");
 }
 
+/* A program reads its parameters when its cage may have closed on it: files behind values are read before. What
+ * is wrong with one is told when the parameter is used. */
+static void read_lines(const struct config *cfg)
+{
+	struct err ignored = ERR_INIT;
+	size_t n;
+	const struct param_row *rows = params_rows(&n);
+	for (size_t i = 0; i < n; i++)
+		if (rows[i].type == PARAM_LINE)
+			(void)config_line_str(cfg, rows[i].name, &ignored);
+}
+
 struct config *config_open(const char *dir, struct err *e)
 {
 	if (!dir)
@@ -137,6 +152,8 @@ struct config *config_open(const char *dir, struct err *e)
 		err_set(e, ERR_CONFIG, "a configuration directory's name is too long");
 	else if (file_read(buf_z(&path), &text, e) == 0)
 		cfg = config_open_text(dir, buf_z(&path), buf_sv(&text), e);
+	if (cfg)
+		read_lines(cfg);
 	buf_free(&path);
 	buf_free(&text);
 	return cfg;
@@ -149,6 +166,7 @@ void config_free(struct config *cfg)
 	htab_free(&cfg->entries);
 	htab_free(&cfg->pool->interned);
 	htab_free(&cfg->pool->replaced);
+	htab_free(&cfg->pool->lines);
 	arena_free(&cfg->pool->mem);
 	free(cfg->pool);
 	free(cfg);
@@ -320,6 +338,39 @@ const char *config_str(const struct config *cfg, const char *name, struct err *e
 		err_set(e, ERR_CONFIG, "%s: the configuration is too large", name);
 	buf_free(&b);
 	return z;
+}
+
+static const char *first_line(const struct config *cfg, const char *path, struct err *e)
+{
+	const char *z = htab_get(&cfg->pool->lines, sv_z(path));
+	struct buf b;
+	if (z)
+		return z;
+	buf_init(&b, CONFIG_FILE_MAX);
+	if (file_read(path, &b, e) == 0) {
+		struct sv text = buf_sv(&b);
+		ptrdiff_t end = sv_chr(text, '\n');
+		struct sv line = sv_trim(end < 0 ? text : sv_upto(text, (size_t)end));
+		if (sv_empty(line) || line.len > LINE_LEN_MAX || sv_chr(line, '\0') >= 0)
+			err_set(e, ERR_CONFIG, "the first line of %s must hold the value", path);
+		else if (!(z = intern(cfg, line)))
+			err_set(e, ERR_CONFIG, "the configuration is too large");
+		else
+			htab_set(&cfg->pool->lines, sv_z(path), (void *)(uintptr_t)z);
+	}
+	buf_free(&b);
+	return z;
+}
+
+const char *config_line_str(const struct config *cfg, const char *name, struct err *e)
+{
+	const char *text = config_str(cfg, name, e);
+	if (!text || text[0] != '/')
+		return text;
+	const char *line = first_line(cfg, text, e);
+	if (!line)
+		err_prefix(e, "%s: %s = %s", config_where(cfg, name), name, text);
+	return line;
 }
 
 struct each {

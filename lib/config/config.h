@@ -77,6 +77,12 @@ MUST_USE int config_eval(const struct config *cfg, const char *name, struct buf 
 			 struct err *e);
 /* The same, interned; NULL on error and for a name that does not exist (*e says which). */
 const char *config_str(const struct config *cfg, const char *name, struct err *e);
+/*
+ * The same, but a value that begins with '/' stands for the first line of that file, without blanks at its ends,
+ * as in Debian's `myorigin = /etc/mailname`. NULL also when the file cannot be read or the line is empty.
+ * config_open() has read the files of main.cf: this works in a cage, too.
+ */
+const char *config_line_str(const struct config *cfg, const char *name, struct err *e);
 /* The unexpanded value, interned; NULL for a name that does not exist. */
 const char *config_raw_str(const struct config *cfg, const char *name);
 /* Expand $names in TEXT. 0 or -1. */

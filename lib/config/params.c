@@ -64,7 +64,7 @@ static int parse_bool(const char *value, long *num)
 
 int params_parse(const struct param_row *row, const char *value, long *num, struct err *e)
 {
-	if (row->type == PARAM_STR || row->type == PARAM_RAW)
+	if (row->type == PARAM_STR || row->type == PARAM_RAW || row->type == PARAM_LINE)
 		return 0;
 	if (row->type == PARAM_BOOL) {
 		if (parse_bool(value, num) == 0)
@@ -90,6 +90,7 @@ static void store(const struct param_row *row, char *base, const char *text, lon
 	switch (row->type) {
 	case PARAM_STR:
 	case PARAM_RAW:
+	case PARAM_LINE:
 		*(const char **)at = text;
 		break;
 	case PARAM_BOOL:
@@ -109,8 +110,9 @@ static int load_row(const struct config *cfg, const struct param_row *row, char 
 		    struct err *e)
 {
 	long num = 0;
-	const char *text = row->type == PARAM_RAW ? config_raw_str(cfg, row->name)
-						  : config_str(cfg, row->name, e);
+	const char *text = row->type == PARAM_RAW    ? config_raw_str(cfg, row->name)
+			   : row->type == PARAM_LINE ? config_line_str(cfg, row->name, e)
+						     : config_str(cfg, row->name, e);
 	if (!text)
 		return -1;
 	if (params_parse(row, text, &num, e) < 0)

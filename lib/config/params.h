@@ -38,7 +38,8 @@ enum param_type {
 	PARAM_BOOL, /* bool: yes, no */
 	PARAM_INT,  /* int */
 	PARAM_TIME, /* long, seconds; bare numbers have the unit of the default */
-	PARAM_SIZE  /* long, octets */
+	PARAM_SIZE, /* long, octets */
+	PARAM_LINE  /* const char *, expanded; "/file" stands for the first line of that file */
 };
 
 enum param_state { PARAM_IMPLEMENTED, PARAM_KNOWN };
@@ -63,6 +64,7 @@ struct param_row {
 #define PARAM_CTYPE_INT  int
 #define PARAM_CTYPE_TIME long
 #define PARAM_CTYPE_SIZE long
+#define PARAM_CTYPE_LINE const char *
 
 #define PARAM(T, n, ...)             PARAM_CTYPE_##T n;
 #define PARAM_AS(T, field, str, ...) PARAM_CTYPE_##T field;

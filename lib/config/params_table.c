@@ -120,6 +120,7 @@ static const char *const type_names[] = {
 	[PARAM_STR] = "text",   [PARAM_RAW] = "text, expanded when used",
 	[PARAM_BOOL] = "yes/no", [PARAM_INT] = "number",
 	[PARAM_TIME] = "time",   [PARAM_SIZE] = "octets",
+	[PARAM_LINE] = "text, or a file with it in its first line",
 };
 
 const char *params_section_name(enum param_section s)

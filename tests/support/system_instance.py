@@ -84,8 +84,9 @@ def forget():
     """An earlier test's instance."""
     for d in (CONF, "/var/spool/merpati", "/var/lib/merpati", "/var/log/merpati"):
         shutil.rmtree(d, ignore_errors=True)
-    if os.path.exists("/etc/pam.d/merpati"):
-        os.unlink("/etc/pam.d/merpati")
+    for f in ("/etc/pam.d/merpati", "/etc/aliases", "/etc/aliases.db", "/etc/mailname"):
+        if os.path.exists(f):
+            os.unlink(f)
 
 
 class System(Instance):

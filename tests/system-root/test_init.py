@@ -76,6 +76,39 @@ class Init(unittest.TestCase):
         self.assertTrue(os.path.exists("/etc/pam.d/merpati"))
         self.assertEqual(findings(m), (0, []))
 
+    def test_host_with_names_and_aliases(self):
+        m = System(self, init=False)
+        with open("/etc/mailname", "w") as f:
+            f.write("mail-domain.example\n")
+        with open("/etc/aliases", "w") as f:
+            f.write("root: anna\n")
+        said = m.merpati("init", "--system", c=False).stdout.decode()
+        self.assertIn("made the table /etc/aliases.db\n", said)
+        self.assertIn("a reader in /etc/aliases;", said)
+        self.assertFalse(os.path.exists(f"{CONF}/aliases"))
+        self.assertEqual(m.run("postconf", "-h", "myhostname", "myorigin", "alias_maps").stdout,
+                         b"host.example.test\n/etc/mailname\nhash:/etc/aliases\n")
+        self.assertEqual(findings(m), (0, []))
+        m.unix_user("anna")
+        m.start()
+        m.run("sendmail", "root", input=b"Subject: to root\n\n")
+        (mail,) = m.wait_mails("anna", 1)
+        with open(mail) as f:
+            text = f.read()
+        self.assertTrue(text.startswith("Return-Path: <root@mail-domain.example>\n"), text)
+        self.assertIn("\nDelivered-To: anna@mail-domain.example\n", text)
+        with m.smtp() as s:
+            self.assertEqual(s.docmd("EHLO x")[1].split(b"\n")[0], b"host.example.test")
+        m.close()
+        # a name that the host does not know
+        m2 = System(self, init=False)
+        with open("/etc/hosts", "w") as f:
+            f.write("127.0.0.1 localhost\n")
+        m2.merpati("init", "--system", c=False)
+        with open(f"{CONF}/main.cf") as f:
+            self.assertIn("\n# myhostname = mail.example.org\n", f.read())
+        self.assertTrue(os.path.exists(f"{CONF}/aliases"))
+
     def test_second_run_makes_what_is_missing(self):
         m = System(self)
         m.edit("main.cf", "# the admin's own words\nmessage_size_limit = 12345\n")

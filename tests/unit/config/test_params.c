@@ -1,5 +1,6 @@
 /* Unit test of lib/config/params*: the table keeps its own rules, structs load. */
 #include "tests/support/t.h"
+#include "tests/support/tmpdir.h"
 #include "lib/config/params.h"
 
 static void rows_are_sorted_unique_and_complete(UNUSED void **state)
@@ -90,6 +91,50 @@ static void wrong_values_name_their_line(UNUSED void **state)
 	}
 }
 
+/* myorigin from a file that says TEXT: NULL when it is refused, and *e says why. */
+static const char *origin_from(const char *dir, const char *text, struct err *e)
+{
+	static char line[2000];
+	char path[200], main_cf[300];
+	struct params_core p;
+	snprintf(path, sizeof(path), "%s/mailname", dir);
+	snprintf(main_cf, sizeof(main_cf), "myorigin = %s\nrelay_domains = $myorigin\n", path);
+	unlink(path);
+	FILE *f = text ? fopen(path, "w") : NULL;
+	if (f) {
+		fputs(text, f);
+		fclose(f);
+	}
+	struct config *cfg = config_open_text(dir, "main.cf", sv_z(main_cf), e);
+	assert_non_null(cfg);
+	int rc = params_core_load(cfg, &p, e);
+	if (rc == 0)
+		snprintf(line, sizeof(line), "%s", p.myorigin);
+	/* what postconf shows, and a list of domains reads, is the file's name */
+	assert_string_equal(config_str(cfg, "relay_domains", e), path);
+	config_free(cfg);
+	return rc == 0 ? line : NULL;
+}
+
+static void a_value_may_be_the_first_line_of_a_file(UNUSED void **state)
+{
+	char *dir = tmpdir_new(), longer[1500];
+	struct err e = ERR_INIT;
+	memset(longer, 'a', sizeof(longer) - 1);
+	longer[sizeof(longer) - 1] = '\0';
+	assert_string_equal(origin_from(dir, "example.org\n", &e), "example.org");
+	assert_string_equal(origin_from(dir, " example.org \nmore\n", &e), "example.org");
+	assert_string_equal(origin_from(dir, "example.org", &e), "example.org");
+	assert_null(origin_from(dir, "\nexample.org\n", &e));
+	assert_non_null(strstr(e.text, "main.cf, line 1: myorigin = "));
+	assert_non_null(strstr(e.text, "first line"));
+	assert_null(origin_from(dir, "", &e));
+	assert_null(origin_from(dir, longer, &e));
+	assert_null(origin_from(dir, NULL, &e));
+	assert_non_null(strstr(e.text, "mailname: No such file"));
+	tmpdir_remove(dir);
+}
+
 static void times_have_units(UNUSED void **state)
 {
 	static const struct {
@@ -144,6 +189,7 @@ int main(void)
 		cmocka_unit_test(defaults_are_valid),
 		cmocka_unit_test(every_section_loads),
 		cmocka_unit_test(wrong_values_name_their_line),
+		cmocka_unit_test(a_value_may_be_the_first_line_of_a_file),
 		cmocka_unit_test(times_have_units),
 		cmocka_unit_test(transport_values_fall_back),
 	};
