@@ -44,7 +44,8 @@ struct cleanup {
 	struct maps_env env;
 	struct cleanup_canon sender_canon, rcpt_canon, both_canon;
 	struct maps *virtual_alias, *sender_bcc, *rcpt_bcc;
-	struct matchlist *mydestination;
+	struct matchlist *mydestination, *masquerade_exceptions;
+	unsigned masquerade_classes; /* enum cleanup_class */
 	bool propagate_canonical, propagate_virtual; /* unmatched extensions */
 	struct queue queue;
 	struct clnt_rewrite *rewrite;
@@ -131,7 +132,7 @@ int cleanup_put(struct cleanup_mail *m, struct sv octets);
 int cleanup_header_field(struct cleanup_mail *m, struct sv raw); /* whole field with its last LF */
 int cleanup_header_done(struct cleanup_mail *m);                 /* adds what is missing */
 
-/* cleanup_addr.c: one address through rewriting and canonical maps */
+/* cleanup_addr.c: one address through rewriting, canonical maps, masquerade_domains */
 /* In and out: internal form; *addr is replaced. CLS: enum cleanup_class. 0 or -1. */
 int cleanup_addr_canonical(struct cleanup_mail *m, unsigned cls, struct sv *addr);
 /* All N through trivial-rewrite; an empty one stays. */

@@ -1,6 +1,7 @@
-/* cleanup/cleanup_addr.c - one address through trivial-rewrite and the canonical maps. */
+/* cleanup/cleanup_addr.c - one address through trivial-rewrite, the canonical maps, masquerade_domains. */
 #include "cleanup/cleanup.h"
 
+#include "cleanup/cleanup_masquerade.h"
 #include "lib/fiber/fiber.h"
 #include "lib/mail/addr.h"
 #include "lib/mail/addr_list.h"
@@ -164,6 +165,27 @@ static int map_one(struct cleanup_mail *m, const struct cleanup_canon *canon, un
 	return cleanup_fail_temp(m, &e);
 }
 
+/* masquerade_domains, but for masquerade_exceptions, which are names without domain. */
+static int masquerade(struct cleanup_mail *m, unsigned cls, struct sv *addr)
+{
+	struct cleanup *c = m->c;
+	struct sv local, domain;
+	struct err e = ERR_INIT;
+	if (!(c->masquerade_classes & cls) || !c->p.masquerade_domains[0] || !addr_split(*addr, &local, &domain))
+		return 0;
+	struct sv shown = masquerade_domain(domain, c->p.masquerade_domains);
+	if (shown.len == domain.len)
+		return 0;
+	int rc = matchlist_string(c->masquerade_exceptions, local, &e);
+	if (rc != 0)
+		return rc < 0 ? cleanup_fail_temp(m, &e) : 0;
+	char *z = arena_printf(&m->arena, "%.*s@%.*s", SV_ARG(local), SV_ARG(shown));
+	if (!z)
+		return cleanup_fail_memory(m);
+	*addr = sv_z(z);
+	return 0;
+}
+
 int cleanup_addr_canonical(struct cleanup_mail *m, unsigned cls, struct sv *addr)
 {
 	const struct cleanup *c = m->c;
@@ -172,5 +194,7 @@ int cleanup_addr_canonical(struct cleanup_mail *m, unsigned cls, struct sv *addr
 		return 0;
 	if (map_one(m, sender ? &c->sender_canon : &c->rcpt_canon, cls, addr) < 0)
 		return -1;
-	return map_one(m, &c->both_canon, cls, addr);
+	if (map_one(m, &c->both_canon, cls, addr) < 0)
+		return -1;
+	return masquerade(m, cls, addr);
 }

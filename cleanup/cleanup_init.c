@@ -69,7 +69,8 @@ int cleanup_tables(struct cleanup *c, const struct config *cfg, struct err *e)
 		parse_classes("sender_canonical_classes", p->sender_canonical_classes,
 			&c->sender_canon.classes, e) < 0 ||
 		parse_classes("recipient_canonical_classes", p->recipient_canonical_classes,
-			&c->rcpt_canon.classes, e) < 0)
+			&c->rcpt_canon.classes, e) < 0 ||
+		parse_classes("masquerade_classes", p->masquerade_classes, &c->masquerade_classes, e) < 0)
 		return -1;
 	const char *propagate = core->propagate_unmatched_extensions;
 	c->propagate_canonical = lists(propagate, "canonical");
@@ -90,7 +91,9 @@ int cleanup_tables(struct cleanup *c, const struct config *cfg, struct err *e)
 			return -1;
 	unsigned parent = matchlist_parent_flag(core->parent_domain_matches_subdomains, "mydestination");
 	c->mydestination = matchlist_open("mydestination", core->mydestination, parent, &c->env, e);
-	return c->mydestination ? 0 : -1;
+	c->masquerade_exceptions =
+		matchlist_open("masquerade_exceptions", p->masquerade_exceptions, 0, &c->env, e);
+	return c->mydestination && c->masquerade_exceptions ? 0 : -1;
 }
 
 void cleanup_tables_free(struct cleanup *c)
@@ -103,6 +106,8 @@ void cleanup_tables_free(struct cleanup *c)
 	}
 	matchlist_free(c->mydestination);
 	c->mydestination = NULL;
+	matchlist_free(c->masquerade_exceptions);
+	c->masquerade_exceptions = NULL;
 }
 
 int cleanup_paths(struct server *s, struct err *e)

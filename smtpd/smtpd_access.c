@@ -200,6 +200,30 @@ struct smtpd_verdict smtpd_access_syntax(struct smtpd_session *s, struct sv reci
 	return dunno;
 }
 
+static int unknown_code(const struct params_smtpd *p, enum rewrite_class cls)
+{
+	switch (cls) {
+	case REWRITE_CLASS_VIRTUAL_ALIAS: return p->unknown_virtual_alias_reject_code;
+	case REWRITE_CLASS_VIRTUAL_MAILBOX: return p->unknown_virtual_mailbox_reject_code;
+	case REWRITE_CLASS_RELAY: return p->unknown_relay_recipient_reject_code;
+	case REWRITE_CLASS_LOCAL:
+	case REWRITE_CLASS_DEFAULT:
+	default: return p->unknown_local_recipient_reject_code;
+	}
+}
+
+/* The error transport would return the mail with WHY ("5.1.6 User has moved to ..."): better not to take it. */
+static struct smtpd_verdict undeliverable(struct smtpd_session *s, struct sv recipient, struct sv why)
+{
+	char text[DSN_TEXT_MAX];
+	struct dsn_code code;
+	dsn_split(why, DSN(5, 1, 0), &code, &why);
+	char *dsn = arena_printf(&s->txn_arena, "%s", dsn_format(code, text));
+	return of_class(refuse(s, code.cls == 4 ? 450 : 550, dsn ? dsn : "5.1.0",
+				"<%.*s>: Recipient address rejected: %.*s", SV_ARG(recipient), SV_ARG(why)),
+		NOTIFY_CLASS_BOUNCE);
+}
+
 struct smtpd_verdict smtpd_access_unlisted(struct smtpd_session *s, struct sv recipient)
 {
 	struct clnt_resolved r;
@@ -214,9 +238,10 @@ struct smtpd_verdict smtpd_access_unlisted(struct smtpd_session *s, struct sv re
 	switch (smtpd_maps_listed(&s->proc->maps, s->proc->auth, &r, &table, smtpd_deadline(s), &e)) {
 	case 1: return dunno;
 	case 0: break;
+	case SMTPD_MAPS_UNDELIVERABLE: return undeliverable(s, recipient, r.nexthop);
 	default: return trouble(s, "Recipient address", &e);
 	}
-	v = refuse(s, s->proc->smtpd.unknown_local_recipient_reject_code, "5.1.1",
+	v = refuse(s, unknown_code(&s->proc->smtpd, (enum rewrite_class)r.cls), "5.1.1",
 		"<%.*s>: Recipient address rejected: User unknown%s%s", SV_ARG(recipient),
 		s->proc->core.show_user_unknown_table_name ? " in " : "",
 		s->proc->core.show_user_unknown_table_name ? table : "");

@@ -119,6 +119,9 @@ int smtpd_maps_listed(const struct smtpd_maps *m, struct ipc_pool *auth, const s
 		if (rc != 0)
 			return rc;
 	}
+	/* moved, closed by transport_maps, or in an alias domain without this alias */
+	if (r->cls != REWRITE_CLASS_VIRTUAL_ALIAS && sv_eqz(r->transport, "error"))
+		return SMTPD_MAPS_UNDELIVERABLE;
 	switch ((enum rewrite_class)r->cls) {
 	case REWRITE_CLASS_LOCAL:
 		*table = "local recipient table";

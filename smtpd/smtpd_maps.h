@@ -30,10 +30,13 @@ int smtpd_maps_init(struct smtpd_maps *m, const struct maps_env *env, const stru
 	struct err *e);
 void smtpd_maps_free(struct smtpd_maps *m);
 
+#define SMTPD_MAPS_UNDELIVERABLE 2
+
 /*
  * Is the resolved recipient known?
  *   1  yes, or its class has no list of recipients
  *   0  no; *TABLE names the list for people ("local recipient table")
+ *  SMTPD_MAPS_UNDELIVERABLE  its transport is error: R->nexthop says why
  *  -1  could not be found out (E)
  */
 MUST_USE int smtpd_maps_listed(const struct smtpd_maps *m, struct ipc_pool *auth,

@@ -24,6 +24,7 @@
 
 struct resolving {
 	const struct resolve_rules *r;
+	struct sv sender;
 	struct arena *arena;
 	struct err *e;
 	struct buf work;
@@ -174,6 +175,60 @@ static void apply_setting(struct sv setting, struct clnt_resolved *out)
 		out->nexthop = sv_from(setting, (size_t)colon + 1);
 }
 
+/*
+ * What a table says for the sender of the mail. 1 *value; 0 nothing, or DUNNO, which leaves the global setting
+ * in force; -1.
+ */
+static int ask_by_sender(struct resolving *s, enum resolve_by_sender which, const char *title,
+        struct sv *value)
+{
+	const struct resolve_ops *ops = &s->r->ops;
+	if (!ops->by_sender)
+		return 0;
+	buf_reset(&s->next);
+	int rc = ops->by_sender(ops->ctx, which, s->sender, &s->next, s->e);
+	if (rc <= 0)
+		return rc;
+	*value = arena_sv(s->arena, sv_trim(buf_sv(&s->next)));
+	if (!value->p)
+		return err_set(s->e, ERR_TEMP, "%s: entry too long", title);
+	if (value->len == 0)
+		return err_set(s->e, ERR_CONFIG, "%s: empty result for sender <%.*s>", title,
+		        SV_ARG(s->sender));
+	return !sv_ieqz(*value, "DUNNO");
+}
+
+/* Transport and next hop of mail for other hosts; .nexthop is the recipient's domain. */
+static int route_away(struct resolving *s, struct clnt_resolved *out, const char **blame)
+{
+	const struct resolve_rules *r = s->r;
+	bool relay = out->cls == REWRITE_CLASS_RELAY;
+	struct sv setting = relay ? r->relay_transport : r->default_transport, host;
+
+	*blame = relay ? "relay_transport" : "default_transport";
+	if (r->ops.by_sender)
+		out->flags |= REWRITE_BY_SENDER;
+	int rc = ask_by_sender(s, RESOLVE_SENDER_RELAYHOST, "sender_dependent_relayhost_maps", &host);
+	if (rc < 0)
+		return -1;
+	if (rc == 0)
+		host = r->relayhost;
+	if (host.len > 0)
+		out->nexthop = host;
+	if (!relay) {
+		static const char title[] = "sender_dependent_default_transport_maps";
+		rc = ask_by_sender(s, RESOLVE_SENDER_TRANSPORT, title, &setting);
+		if (rc < 0)
+			return -1;
+		if (rc == 0)
+			setting = r->default_transport;
+		else
+			*blame = title;
+	}
+	apply_setting(setting, out);
+	return 0;
+}
+
 /* The class of a domain that is not ours, with its transport and nexthop. */
 static int classify(
         struct resolving *s, struct sv domain, struct clnt_resolved *out, const char **blame)
@@ -205,12 +260,8 @@ static int classify(
 	rc = list_has(r, RESOLVE_RELAY_DOMAINS, domain, s->e);
 	if (rc < 0)
 		return -1;
-	if (r->relayhost.len > 0)
-		out->nexthop = r->relayhost;
 	out->cls = rc > 0 ? REWRITE_CLASS_RELAY : REWRITE_CLASS_DEFAULT;
-	*blame = rc > 0 ? "relay_transport" : "default_transport";
-	apply_setting(rc > 0 ? r->relay_transport : r->default_transport, out);
-	return 0;
+	return route_away(s, out, blame);
 }
 
 void resolve_transport_entry(
@@ -227,6 +278,26 @@ void resolve_transport_entry(
 	}
 	if (rest.len > 0)
 		*nexthop = rest;
+}
+
+/* relocated(5): who has moved gets no mail here, wherever transport_maps would send it. */
+static int look_for_moved(struct resolving *s, struct clnt_resolved *out)
+{
+	const struct resolve_ops *ops = &s->r->ops;
+	if (!ops->relocated || sv_eqz(out->transport, "error"))
+		return 0;
+	buf_reset(&s->next);
+	int rc = ops->relocated(
+	        ops->ctx, out->recipient, out->cls == REWRITE_CLASS_LOCAL, &s->next, s->e);
+	if (rc <= 0)
+		return rc;
+	struct sv where = sv_trim(buf_sv(&s->next));
+	char *text = arena_printf(s->arena, "5.1.6 User has moved to %.*s", SV_ARG(where));
+	if (!text)
+		return err_set(s->e, ERR_TEMP, "relocated_maps: entry too long");
+	out->transport = SV("error");
+	out->nexthop = sv_z(text);
+	return 0;
 }
 
 static int route(struct resolving *s, struct clnt_resolved *out)
@@ -266,7 +337,7 @@ static int route(struct resolving *s, struct clnt_resolved *out)
 	if (out->transport.len == 0)
 		return err_set(s->e, ERR_CONFIG, "%s: names no transport for \"%.*s\"", blame,
 		        SV_ARG(domain));
-	return 1;
+	return look_for_moved(s, out) < 0 ? -1 : 1;
 }
 
 static int resolve_steps(struct resolving *s, struct sv addr, struct clnt_resolved *out)
@@ -295,10 +366,10 @@ static int resolve_steps(struct resolving *s, struct sv addr, struct clnt_resolv
 	return route(s, out);
 }
 
-int resolve_addr(const struct resolve_rules *r, struct sv addr, struct arena *a,
-        struct clnt_resolved *out, struct err *e)
+int resolve_addr(const struct resolve_rules *r, struct sv sender, struct sv addr,
+        struct arena *a, struct clnt_resolved *out, struct err *e)
 {
-	struct resolving s = { .r = r, .arena = a, .e = e };
+	struct resolving s = { .r = r, .sender = sender, .arena = a, .e = e };
 	buf_init(&s.work, WORK_MAX);
 	buf_init(&s.next, WORK_MAX);
 	int rc = resolve_steps(&s, addr, out);

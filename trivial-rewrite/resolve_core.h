@@ -28,6 +28,9 @@ enum resolve_list {
 	RESOLVE_LIST_COUNT
 };
 
+/* Tables by the sender of a mail. */
+enum resolve_by_sender { RESOLVE_SENDER_TRANSPORT, RESOLVE_SENDER_RELAYHOST, RESOLVE_SENDER_COUNT };
+
 struct resolve_ops {
 	/* Is DOMAIN (lower case) on the list? 1, 0, -1 with E. */
 	int (*list)(void *ctx, enum resolve_list which, struct sv domain, struct err *e);
@@ -36,6 +39,12 @@ struct resolve_ops {
 	/* transport_maps for RECIPIENT (internal form): 1 and the entry appended to VALUE, 0, -1.
 	 */
 	int (*transport)(void *ctx, struct sv recipient, struct buf *value, struct err *e);
+	/* sender_dependent_default_transport_maps, sender_dependent_relayhost_maps for SENDER (internal form,
+	 * empty for <>): as above. NULL: there are no such tables. */
+	int (*by_sender)(void *ctx, enum resolve_by_sender which, struct sv sender, struct buf *value,
+	        struct err *e);
+	/* relocated_maps for RECIPIENT; LOCAL: its domain is ours. As above. */
+	int (*relocated)(void *ctx, struct sv recipient, bool local, struct buf *value, struct err *e);
 	void *ctx;
 };
 
@@ -58,8 +67,9 @@ struct resolve_rules {
 	struct resolve_ops ops;
 };
 
-MUST_USE int resolve_addr(const struct resolve_rules *r, struct sv addr, struct arena *a,
-        struct clnt_resolved *out, struct err *e);
+/* Where ADDR goes in a mail of SENDER, who matters only to the tables by sender. */
+MUST_USE int resolve_addr(const struct resolve_rules *r, struct sv sender, struct sv addr,
+        struct arena *a, struct clnt_resolved *out, struct err *e);
 
 /*
  * Apply a transport_maps entry ("transport:nexthop") to *TRANSPORT and *NEXTHOP: an empty part

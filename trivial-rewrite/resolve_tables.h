@@ -24,6 +24,10 @@ struct resolve_tables {
 	struct err list_err[RESOLVE_LIST_COUNT];
 	struct maps *transports;
 	struct err transport_err;
+	struct maps *by_sender[RESOLVE_SENDER_COUNT];
+	struct err by_sender_err[RESOLVE_SENDER_COUNT];
+	struct maps *relocated;
+	struct err relocated_err;
 	struct own_addresses *own;
 };
 

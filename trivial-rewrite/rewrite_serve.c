@@ -61,7 +61,7 @@ static int answer_resolve(struct resolve_tables *t, const struct ipc_frame *f, s
 	for (size_t i = 0; i < n; i++) {
 		struct clnt_resolved r;
 		struct err why = ERR_INIT;
-		if (resolve_addr(&t->rules, q.addresses.v[i], a, &r, &why) < 0) {
+		if (resolve_addr(&t->rules, q.sender, q.addresses.v[i], a, &r, &why) < 0) {
 			log_warn("cannot resolve <%.*s>: %s", SV_ARG(q.addresses.v[i]), why.text);
 			r = (struct clnt_resolved){ SV_NONE, SV_NONE, q.addresses.v[i],
 				REWRITE_TEMP, REWRITE_CLASS_DEFAULT };

@@ -241,7 +241,7 @@ int clnt_resolve_addrs(struct clnt_rewrite *c, struct sv sender, const struct sv
 			struct clnt_resolved *r = &found[q.index[i]];
 			*r = (struct clnt_resolved){ m.transports.v[i], m.nexthops.v[i],
 				m.recipients.v[i], m.flags.v[i], m.classes.v[i] };
-			if (!(r->flags & REWRITE_TEMP))
+			if (!(r->flags & (REWRITE_TEMP | REWRITE_BY_SENDER)))
 				cache_put(c, context, q.ask[i], r);
 		}
 	}

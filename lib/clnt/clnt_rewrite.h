@@ -26,6 +26,7 @@ enum rewrite_flag {
 	REWRITE_LOCAL = 2,     /* in a class of which this host is the final destination */
 	REWRITE_ROUTED = 4,    /* sender-specified routing: %, ! or @ in the local part */
 	REWRITE_MALFORMED = 8, /* not an address that mail can go to: reject it, never deliver */
+	REWRITE_BY_SENDER = 16 /* another sender's mail may go elsewhere (not for the cache) */
 };
 
 /* class of a resolved address */

@@ -89,6 +89,22 @@ class Cleanup(unittest.TestCase):
                          b" carol@example.test\nSubject: anna\nDate: x\nMessage-Id: <1@x>\n\nTo: bob\n")
         self.m.wait_log(f"{mail.id}: message-id=<1@x>")
 
+    def test_masquerade(self):
+        c = self.start("masquerade_domains = !keep.example.test, example.test other.test\nmasquerade_exceptions = root\n"
+                       "canonical_maps = inline:{carl@a.example.test=carla@b.example.test}\n")
+        head = (b"From: Anna <anna@a.example.test>\nTo: bob@deep.down.other.test, x@y.keep.example.test,\n root@a.example.test, "
+                b"carl@a.example.test\nReply-To: z@notexample.test\nSubject: anna@a.example.test\n\nb\n")
+        want = (b"From: Anna <anna@example.test>\nTo: bob@other.test, x@y.keep.example.test,\n root@a.example.test, "
+                b"carla@example.test\nReply-To: z@notexample.test\nSubject: anna@a.example.test\n\nb\n")
+        mail = self.commit(c, head, ["u@a.example.test"], "anna@A.Example.test", **{**LOCAL, "context": "local"})
+        self.assertTrue(mail.content.startswith(want[:-3]), mail.content)
+        self.assertEqual((mail.sender, mail.rcpts), ("anna@Example.test", ["u@a.example.test"]), "recipients are not a class of it")
+        self.assertEqual(self.commit(c, b"\nb\n", sender="root@a.example.test").sender, "root@a.example.test")
+        c = self.start("masquerade_domains = example.test\nmasquerade_classes = envelope_recipient\n")
+        mail = self.commit(c, b"From: anna@a.example.test\n\nb\n", ["u@a.example.test"], "anna@a.example.test", context="local")
+        self.assertEqual((mail.sender, mail.rcpts), ("anna@a.example.test", ["u@example.test"]))
+        self.assertIn(b"From: anna@a.example.test", mail.content)
+
     def test_header_ends_at_text(self):
         c = self.start()
         self.assertEqual(self.commit(c, b"Subject: x\nno header\nBcc: y\n").content,

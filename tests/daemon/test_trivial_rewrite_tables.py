@@ -25,23 +25,34 @@ sub.far.test      smtp:[192.0.2.7]
 .deep.test        deep:
 closed.test       error:5.7.1 closed for ever
 """
+BY_SENDER = """
+anna@here.test    [isp-a.test]:587
+@sales.test       [isp-s.test]
+dunno@sales.test  DUNNO
+<>                [isp-null.test]
+"""
+MOVED = """
+old@far.test      new@newer.test
+gone              gone@newer.test
+@closed.test      somewhere else
+"""
 TEMP, LOCAL, ROUTED, MALFORMED = 1, 2, 4, 8
 
 
 class Tables(unittest.TestCase):
     def world(self, more=""):
         m = FakeMaster(self, "trivial-rewrite", listen=("queue:rewrite",))
-        for name, text in (("boxes", "boxes.test x\n"), ("transport", TRANSPORT)):
+        for name, text in (("boxes", "boxes.test x\n"), ("transport", TRANSPORT), ("by-sender", BY_SENDER), ("moved", MOVED)):
             with open(os.path.join(m.dir, name), "w") as f:
                 f.write(text)
         with open(os.path.join(m.dir, "main.cf"), "a") as f:
-            f.write(MAIN % {"dir": m.dir} + more)
+            f.write((MAIN + more) % {"dir": m.dir})
         m.start()
         m.ready()
         return m, m.client("queue:rewrite")
 
-    def resolve(self, conn, *addrs):
-        f = conn.call(REWRITE, 3, f_str(1, "") + f_strs(2, addrs)).fields
+    def resolve(self, conn, *addrs, sender=""):
+        f = conn.call(REWRITE, 3, f_str(1, sender) + f_strs(2, addrs)).fields
         return [(t.decode(), n.decode(), r.decode("utf-8", "replace"), fl)
                 for t, n, r, fl in zip(f[1], f[2], f[3], f[4])]
 
@@ -76,6 +87,34 @@ class Tables(unittest.TestCase):
         for a in ("!", "u@", "@far.test", "u@.", "u@d..e", "u@[x]", "-rf@here.test", "\x00@far.test", "a\r\nb@far.test\r\n"):
             t, n, r, fl = self.resolve(c, a)[0]
             self.assertTrue(fl & MALFORMED or (t, n) == ("smtp", "far.test"), (a, t, n, fl))
+
+    def test_relayhost_by_sender(self):
+        m, c = self.world("sender_dependent_relayhost_maps = texthash:%(dir)s/by-sender\nrelayhost = [all.test]\n")
+        for sender, hop in (("anna@here.test", "[isp-a.test]:587"), ("ANNA+list@Here.test", "[isp-a.test]:587"),
+                            ("x@sales.test", "[isp-s.test]"), ("dunno@sales.test", "[all.test]"), ("", "[isp-null.test]"),
+                            ("x@y.test", "[all.test]"), ("anna@here.test", "[isp-a.test]:587")):
+            got = self.resolve(c, "u@far.test", "u@backup.test", "u@here.test", "one@far.test", sender=sender)
+            self.assertEqual([(t, n) for t, n, _, _ in got],
+                             [("smtp", hop), ("relay", hop), ("local", "here"), ("slow", "gate.test")], sender)
+
+    def test_transport_by_sender(self):
+        m, c = self.world("sender_dependent_default_transport_maps = inline:{anna@here.test=slow:, @sales.test=slow:[hop.test]:99, "
+                          "none=slow:}\nempty_address_default_transport_maps_lookup_key = none\n")
+        for sender, want in (("anna@here.test", ("slow", "far.test")), ("x@sales.test", ("slow", "[hop.test]:99")),
+                             ("", ("slow", "far.test")), ("x@y.test", ("smtp", "far.test"))):
+            self.assertEqual(self.resolve(c, "u@far.test", sender=sender)[0][:2], want)
+            self.assertEqual(self.resolve(c, "u@backup.test", sender=sender)[0][:2], ("relay", "backup.test"))
+        m, c = self.world("sender_dependent_relayhost_maps = texthash:/nonexistent/by-sender\n")
+        self.assertEqual(self.resolve(c, "u@far.test")[0][3] & TEMP, TEMP)
+        self.assertEqual(self.resolve(c, "u@here.test")[0][3] & TEMP, 0, "our own mail does not need it")
+
+    def test_relocated(self):
+        m, c = self.world("relocated_maps = texthash:%(dir)s/moved\n")
+        got = self.resolve(c, "old@far.test", "gone@here.test", "gone+x@here.test", "gone@far.test", "any@closed.test")
+        self.assertEqual([(t, n) for t, n, _, _ in got],
+                         [("error", "5.1.6 User has moved to new@newer.test"), ("error", "5.1.6 User has moved to gone@newer.test"),
+                          ("error", "5.1.6 User has moved to gone@newer.test"), ("smtp", "far.test"),
+                          ("error", "5.7.1 closed for ever")])
 
     def test_rewrite(self):
         m, c = self.world("append_dot_mydomain = yes\nremote_header_rewrite_domain = domain.invalid\n")

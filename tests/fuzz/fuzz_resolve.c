@@ -49,7 +49,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.virtual_transport = SV("virtual"),
 		.relay_transport = SV("relay"),
 		.default_transport = SV("smtp"),
-		.ops = { fake_list, fake_own, fake_transport, NULL },
+		.ops = { .list = fake_list, .own_address = fake_own, .transport = fake_transport },
 	};
 	struct arena a;
 	struct err e = ERR_INIT;
@@ -57,7 +57,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct sv local, domain, in = sv_n((const char *)data, size);
 	in = sv_from(in, 1);
 	arena_init(&a, 64 << 20);
-	int rc = resolve_addr(&r, in, &a, &out, &e);
+	int rc = resolve_addr(&r, SV_NONE, in, &a, &out, &e);
 	if (rc != 1 && e.cls != ERR_CONFIG)
 		abort();
 	if (rc == 1 && !(out.flags & REWRITE_MALFORMED)) {

@@ -10,7 +10,14 @@ class Addresses(unittest.TestCase):
                   "smtpd_soft_error_limit": "1000"}
         cls.inside = Instance(main_cf=common)
         cls.addClassCleanup(cls.inside.close)
-        cls.outside = Instance(main_cf={**common, "mynetworks": "192.0.2.0/24"})
+        cls.outside = Instance(main_cf={**common, "mynetworks": "192.0.2.0/24", "relay_domains": "backup.example, closed.example",
+                                        "relay_recipient_maps": "inline:{known@backup.example=x}",
+                                        "unknown_relay_recipient_reject_code": "551",
+                                        "relocated_maps": "inline:{moved@example.test=moved@new.example}",
+                                        "transport_maps": "inline:{{closed.example = error:4.3.2 closed for today}}",
+                                        "virtual_alias_domains": "alias.example", "unknown_virtual_alias_reject_code": "552",
+                                        "virtual_mailbox_domains": "boxes.example", "unknown_virtual_mailbox_reject_code": "553",
+                                        "virtual_mailbox_maps": "inline:{x@boxes.example=x}"})
         cls.addClassCleanup(cls.outside.close)
         for m in (cls.inside, cls.outside):
             m.user("anna")
@@ -53,6 +60,18 @@ class Addresses(unittest.TestCase):
         code, text = self.rcpt(self.outside, b"nobody-here@example.test")
         self.assertEqual(code, 550)
         self.assertRegex(text, r"^5\.1\.1 <nobody-here@example.test>: Recipient address rejected: User unknown in local recipient table$")
+
+    def test_unlisted_recipients(self):
+        for a, code, text in ((b"known@backup.example", 250, r"^2\.1\.5"),
+                              (b"other@backup.example", 551, r"^5\.1\.1 .*User unknown in relay recipient table$"),
+                              (b"moved@example.test", 550, r"^5\.1\.6 .*rejected: User has moved to moved@new\.example$"),
+                              (b"known@closed.example", 450, r"^4\.3\.2 .*rejected: closed for today$"),
+                              (b"x@alias.example", 552, r"^5\.1\.1 .*User unknown in virtual alias table$"),
+                              (b"x@boxes.example", 250, r"^2\.1\.5"),
+                              (b"y@boxes.example", 553, r"^5\.1\.1 .*User unknown in virtual mailbox table$")):
+            got, why = self.rcpt(self.outside, a)
+            self.assertEqual(got, code, why)
+            self.assertRegex(why, text)
 
     def test_E05_dash(self):
         self.assertEqual(self.rcpt(self.outside, b"-f@example.test")[0], 501)

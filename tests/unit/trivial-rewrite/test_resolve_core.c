@@ -69,7 +69,7 @@ static struct resolve_rules rules(void)
 		.relay_transport = SV("relay"),
 		.default_transport = SV("smtp"),
 		.show_table_name = true,
-		.ops = { fake_list, fake_own, fake_transport, NULL },
+		.ops = { .list = fake_list, .own_address = fake_own, .transport = fake_transport },
 	};
 }
 
@@ -146,7 +146,7 @@ static void check(const struct resolve_rules *r, const struct one *c)
 	struct clnt_resolved out;
 	arena_init(&a, 1 << 20);
 	t_case(c->in);
-	assert_int_equal(resolve_addr(r, sv_z(c->in), &a, &out, &e), 1);
+	assert_int_equal(resolve_addr(r, SV_NONE, sv_z(c->in), &a, &out, &e), 1);
 	t_assert_sv(out.transport, c->transport);
 	if (c->nexthop)
 		t_assert_sv(out.nexthop, c->nexthop);
@@ -211,6 +211,112 @@ static void settings(void **state)
 	check(&r, &(struct one){ "", "error", NULL, NULL, BAD, 16 });
 }
 
+static const struct {
+	enum resolve_by_sender which;
+	const char *sender, *entry;
+} by_sender[] = {
+	{ RESOLVE_SENDER_RELAYHOST, "anna@here.example", "[isp-a.example]:587" },
+	{ RESOLVE_SENDER_RELAYHOST, "dunno@here.example", "DUNNO" },
+	{ RESOLVE_SENDER_RELAYHOST, "empty@here.example", " " },
+	{ RESOLVE_SENDER_RELAYHOST, "", "[bounces.example]" },
+	{ RESOLVE_SENDER_TRANSPORT, "slow@here.example", "slow:" },
+	{ RESOLVE_SENDER_TRANSPORT, "hop@here.example", "slow:[hop.example]" },
+	{ RESOLVE_SENDER_TRANSPORT, "dunno@here.example", "dunno" },
+};
+
+static int fake_by_sender(void *ctx, enum resolve_by_sender which, struct sv sender,
+        struct buf *value, struct err *e)
+{
+	(void)ctx;
+	if (sv_eqz(sender, "fail@here.example"))
+		return err_set(e, ERR_TEMP, "table is broken");
+	for (size_t i = 0; i < ARRAY_LEN(by_sender); i++)
+		if (by_sender[i].which == which && sv_eqz(sender, by_sender[i].sender)) {
+			buf_puts(value, by_sender[i].entry);
+			return 1;
+		}
+	return 0;
+}
+
+/* sender_dependent_default_transport_maps is for the default class only, relayhost for the relay class, too;
+ * transport_maps goes before both. */
+static void by_the_sender(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *sender, *rcpt, *transport, *nexthop;
+		uint32_t flags;
+	} want[] = {
+		{ "anna@here.example", "u@far.example", "smtp", "[isp-a.example]:587", REWRITE_BY_SENDER },
+		{ "anna@here.example", "u@backup.example", "relay", "[isp-a.example]:587",
+		        REWRITE_BY_SENDER },
+		{ "anna@here.example", "u@here.example", "local", "here.example", LOCAL },
+		{ "anna@here.example", "u@boxes.example", "virtual", "boxes.example", LOCAL },
+		{ "anna@here.example", "full@route.example", "smtp", "[gw.example]:2525",
+		        REWRITE_BY_SENDER },
+		{ "anna@here.example", "only-channel@route.example", "slow", "route.example",
+		        REWRITE_BY_SENDER },
+		{ "other@here.example", "u@far.example", "smtp", "[all.example]", REWRITE_BY_SENDER },
+		{ "dunno@here.example", "u@far.example", "smtp", "[all.example]", REWRITE_BY_SENDER },
+		{ "", "u@far.example", "smtp", "[bounces.example]", REWRITE_BY_SENDER },
+		{ "slow@here.example", "u@far.example", "slow", "[all.example]", REWRITE_BY_SENDER },
+		{ "slow@here.example", "u@backup.example", "relay", "[all.example]", REWRITE_BY_SENDER },
+		{ "hop@here.example", "u@far.example", "slow", "[hop.example]", REWRITE_BY_SENDER },
+	};
+	struct resolve_rules r = rules();
+	r.relayhost = SV("[all.example]");
+	r.ops.by_sender = fake_by_sender;
+	struct arena a;
+	struct err e = ERR_INIT;
+	struct clnt_resolved out;
+	arena_init(&a, 1 << 20);
+	for (size_t i = 0; i < ARRAY_LEN(want); i++) {
+		t_case(want[i].sender);
+		assert_int_equal(
+		        resolve_addr(&r, sv_z(want[i].sender), sv_z(want[i].rcpt), &a, &out, &e), 1);
+		t_assert_sv(out.transport, want[i].transport);
+		t_assert_sv(out.nexthop, want[i].nexthop);
+		assert_int_equal(out.flags, want[i].flags);
+	}
+	static const char *const failing[] = { "fail@here.example", "empty@here.example" };
+	for (size_t i = 0; i < ARRAY_LEN(failing); i++)
+		assert_int_equal(
+		        resolve_addr(&r, sv_z(failing[i]), SV("u@far.example"), &a, &out, &e), -1);
+	arena_free(&a);
+}
+
+static int fake_relocated(void *ctx, struct sv rcpt, bool local, struct buf *value, struct err *e)
+{
+	(void)ctx;
+	if (sv_eqz(rcpt, "moved@fail.example"))
+		return err_set(e, ERR_TEMP, "table is broken");
+	if (!sv_starts(rcpt, SV("moved@")) && !sv_starts(rcpt, SV("full@")))
+		return 0;
+	buf_puts(value, local ? "near@new.example\n" : "new@new.example");
+	return 1;
+}
+
+static void who_has_moved(void **state)
+{
+	(void)state;
+	struct resolve_rules r = rules();
+	r.ops.relocated = fake_relocated;
+	check(&r, &(struct one){ "moved@here.example", "error", "5.1.6 User has moved to near@new.example",
+	                  "moved@here.example", LOCAL, 1 });
+	check(&r, &(struct one){ "moved@far.example", "error", "5.1.6 User has moved to new@new.example",
+	                  "moved@far.example", 0, 16 });
+	check(&r, &(struct one){ "full@route.example", "error", "5.1.6 User has moved to new@new.example",
+	                  "full@route.example", 0, 16 });
+	check(&r, &(struct one){ "moved@alias.example", "error",
+	                  "5.1.1 User unknown in virtual alias table", "moved@alias.example", LOCAL, 2 });
+	struct arena a;
+	struct err e = ERR_INIT;
+	struct clnt_resolved out;
+	arena_init(&a, 1 << 20);
+	assert_int_equal(resolve_addr(&r, SV_NONE, SV("moved@fail.example"), &a, &out, &e), -1);
+	arena_free(&a);
+}
+
 /* our own trouble is temporary, never "not found" */
 static void failures(void **state)
 {
@@ -226,7 +332,7 @@ static void failures(void **state)
 			r.default_transport = SV("");
 		arena_init(&a, 1 << 20);
 		t_case(in[i]);
-		assert_int_equal(resolve_addr(&r, sv_z(in[i]), &a, &out, &e), -1);
+		assert_int_equal(resolve_addr(&r, SV_NONE, sv_z(in[i]), &a, &out, &e), -1);
 		assert_true(e.cls == ERR_TEMP || e.cls == ERR_CONFIG);
 		arena_free(&a);
 	}
@@ -245,7 +351,7 @@ static void hostile_lengths_end(void **state)
 			char *z = mem_alloc(n + 1);
 			memset(z, pieces[p], n);
 			arena_init(&a, 64 << 20);
-			assert_int_equal(resolve_addr(&r, sv_n(z, n), &a, &out, &e), 1);
+			assert_int_equal(resolve_addr(&r, SV_NONE, sv_n(z, n), &a, &out, &e), 1);
 			arena_free(&a);
 			free(z);
 		}
@@ -257,6 +363,8 @@ int main(void)
 		cmocka_unit_test(table),
 		cmocka_unit_test(settings),
 		cmocka_unit_test(failures),
+		cmocka_unit_test(by_the_sender),
+		cmocka_unit_test(who_has_moved),
 		cmocka_unit_test(hostile_lengths_end),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
