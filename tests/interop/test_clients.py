@@ -1,6 +1,6 @@
 """Clients that nobody here wrote, as Debian ships them: swaks, curl, msmtp, mutt, isync, fetchmail, Python.
 Text, attachments, 8-bit and UTF-8 headers, 25 MB, 1,000 recipients; sendmail -t also while the system is down."""
-import email, email.policy, glob, hashlib, imaplib, os, poplib, shutil, subprocess, tempfile, unittest
+import email, email.policy, glob, hashlib, os, poplib, shutil, subprocess, tempfile, unittest
 from email.message import EmailMessage
 from instance import Instance, main
 
@@ -38,16 +38,7 @@ class Clients(unittest.TestCase):
         return out
 
     def imap(self, user):
-        c = imaplib.IMAP4("127.0.0.1", self.m.port("imap"), 60)
-        self.addCleanup(self.quiet, c.logout)
-        self.assertEqual(c.login(f"{user}@example.test", PASSWORD)[0], "OK")
-        return c
-
-    def quiet(self, f):
-        try:
-            f()
-        except Exception:
-            pass
+        return self.m.imap(self, f"{user}@example.test", PASSWORD)
 
     def fetch_all(self, user):
         c = self.imap(user)

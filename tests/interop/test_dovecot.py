@@ -2,7 +2,7 @@
 
 tests/run unpacks Debian's dovecot-core and names its doveadm in MERPATI_DOVEADM; without it the one in PATH is
 taken, and where there is none the test is skipped."""
-import imaplib, os, re, shlex, shutil, subprocess, sys, unittest
+import os, re, shlex, shutil, subprocess, sys, unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 from instance import Instance, main
 
@@ -41,10 +41,7 @@ class Dovecot(unittest.TestCase):
         return r.stdout.decode()
 
     def imap(self):
-        c = imaplib.IMAP4("127.0.0.1", self.m.port("imap"))
-        c.login("anna", "secret")
-        self.addCleanup(lambda: c.shutdown() if c.state != "LOGOUT" else None)
-        return c
+        return self.m.imap(self)
 
     def ours(self, mailbox):
         """{uid: flags}, UIDVALIDITY, UIDNEXT as merpati tells them."""

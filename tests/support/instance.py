@@ -208,6 +208,14 @@ class Instance:
         import smtplib
         return smtplib.SMTP("127.0.0.1", self.port("smtp"), "client.example", timeout)
 
+    def imap(self, test, user="anna", password="secret", timeout=60):
+        """An imaplib connection on which USER is signed in; it ends with TEST, which need not log out."""
+        import imaplib
+        c = imaplib.IMAP4("127.0.0.1", self.port("imap"), timeout=timeout)
+        test.addCleanup(lambda: None if c.state == "LOGOUT" else c.shutdown())
+        c.login(user, password)
+        return c
+
     def raw(self, service="smtp", timeout=30):
         return Raw(self.port(service), timeout)
 

@@ -1,5 +1,5 @@
 """The clock of the machine was a month ahead and is set right again: mail passes, what waits is tried, UIDs stay."""
-import imaplib, os, re, sys, unittest
+import os, re, sys, unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 from fake_master import faults  # noqa: E402
@@ -9,14 +9,9 @@ from instance import Instance, main, program  # noqa: E402
 
 @unittest.skipUnless(faults(program("qmgr")), "needs a build whose clock can be set")
 class ClockBack(unittest.TestCase):
-    def imap(self):
-        c = imaplib.IMAP4("127.0.0.1", self.m.port("imap"), timeout=30)
-        c.login("anna", "secret")
-        return c
-
     def state(self, box="INBOX"):
         """UIDVALIDITY and the UIDs with their subjects."""
-        c = self.imap()
+        c = self.m.imap(self)
         c.select(box)
         validity = int(c.response("UIDVALIDITY")[1][0])
         data = c.fetch("1:*", "(UID BODY.PEEK[HEADER.FIELDS (SUBJECT)])")[1]
@@ -25,7 +20,7 @@ class ClockBack(unittest.TestCase):
                           if isinstance(x, tuple)]
 
     def new_box(self):
-        c = self.imap()
+        c = self.m.imap(self)
         c.delete("Box")
         self.assertEqual(c.create("Box")[0], "OK")
         c.append("Box", None, None, b"Subject: there\r\n\r\nx\r\n")

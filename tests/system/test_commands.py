@@ -131,15 +131,20 @@ class Commands(unittest.TestCase):
         self.assertEqual((env["HOME"], env["USER"]), (home, "anna"))
         self.assertIn("Delivered-To: anna@example.test\n", self.read("mail"))
 
-    def test_postman_killed(self):
-        # the process that runs the command dies: the command goes with it, the mail waits and comes again
+    def slow_command(self):
+        """A mail whose command has written its pid to "runs" and waits until something is written to a FIFO."""
         gate = os.path.join(self.out, "gate")
         os.mkfifo(gate)
         os.chmod(gate, 0o666)
-        self.aliases(f'slow: "|echo $$ >>{self.out}/runs; read x <{gate}; cat >{self.out}/mail"\n')
+        self.aliases(f'slow: "|echo $$ >>{self.out}/runs; read x <{gate}"\n')
         m = self.m.start()
         m.send("bob" + AT, ["slow" + AT])
         m.wait("a run", lambda: os.path.exists(os.path.join(self.out, "runs")) and self.read("runs"))
+        return m, gate
+
+    def test_postman_killed(self):
+        # the process that runs the command dies: the command goes with it, the mail waits and comes again
+        m, gate = self.slow_command()
         pid = int(self.read("runs"))
         self.assertGreater(m.kill("postman"), 0)
         self.sent("slow", r"dsn=4.3.0, status=deferred")
@@ -152,13 +157,7 @@ class Commands(unittest.TestCase):
 
     def test_stop_and_reload(self):
         # a reload waits for a command, a stop does not wait long
-        gate = os.path.join(self.out, "gate")
-        os.mkfifo(gate)
-        os.chmod(gate, 0o666)
-        self.aliases(f'slow: "|echo $$ >>{self.out}/runs; read x <{gate}"\n')
-        m = self.m.start()
-        m.send("bob" + AT, ["slow" + AT])
-        m.wait("a run", lambda: os.path.exists(os.path.join(self.out, "runs")) and self.read("runs"))
+        m, gate = self.slow_command()
         m.merpati("reload")
         with open(gate, "w") as f:
             f.write("go\n")

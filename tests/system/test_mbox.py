@@ -1,5 +1,5 @@
 """mbox mailboxes of a whole instance: read by IMAP and POP3 while mutt, and deliveries, change the same files."""
-import imaplib, mailbox, os, poplib, re, shutil, subprocess, threading, unittest
+import mailbox, os, poplib, re, shutil, subprocess, threading, unittest
 from instance import Instance, main
 
 FROM = "From a@b Sun Nov 22 08:05:00 2026\n"
@@ -35,17 +35,7 @@ class Mbox(unittest.TestCase):
         self.own(self.inbox(user))
 
     def imap(self, user):
-        c = imaplib.IMAP4("127.0.0.1", self.m.port("imap"), timeout=60)
-        self.addCleanup(lambda: self.quiet(c))
-        c.login(user, "secret")
-        return c
-
-    @staticmethod
-    def quiet(c):
-        try:
-            c.logout()
-        except Exception:
-            pass
+        return self.m.imap(self, user)
 
     def ok(self, result):
         self.assertEqual(result[0], "OK", result)

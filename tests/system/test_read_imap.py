@@ -13,17 +13,7 @@ class Imap(unittest.TestCase):
         cls.m.start()
 
     def imap(self, user="anna", password="secret"):
-        c = imaplib.IMAP4("127.0.0.1", self.m.port("imap"), timeout=60)
-        self.addCleanup(lambda: self.quiet(c))
-        c.login(user, password)
-        return c
-
-    @staticmethod
-    def quiet(c):
-        try:
-            c.logout()
-        except Exception:
-            pass
+        return self.m.imap(self, user, password)
 
     def ok(self, result):
         self.assertEqual(result[0], "OK", result)
