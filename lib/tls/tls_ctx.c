@@ -206,9 +206,9 @@ static int set_sessions(struct tls_ctx *c, const struct tls_server_config *s, st
 {
 	unsigned char id[EVP_MAX_MD_SIZE];
 	unsigned len = 0;
+	/* 32 octets: as many as such a context may have */
 	if (EVP_Digest(s->service, strlen(s->service), id, &len, EVP_sha256(), NULL) != 1 ||
-		SSL_CTX_set_session_id_context(c->ssl, id, len < SSL_MAX_SID_CTX_LENGTH ? len : SSL_MAX_SID_CTX_LENGTH) !=
-			1)
+		SSL_CTX_set_session_id_context(c->ssl, id, len) != 1)
 		return tls_error_take(e, ERR_CONFIG, "session context");
 	/* sessions are in tickets or nowhere: nothing is kept here, which a client could make grow */
 	SSL_CTX_set_session_cache_mode(c->ssl, SSL_SESS_CACHE_OFF);

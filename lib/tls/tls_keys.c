@@ -226,17 +226,17 @@ static int check_pairs(struct tls_keys *k, struct err *e)
 		const struct pair *p = &k->pair[i];
 		const char *name = p->key_name ? p->key_name : "?";
 		if (!p->leaf)
-			return err_set(e, ERR_CONFIG, "%s: there is a private key (%s), but no certificate for it", name,
-				algorithm(p->key));
+			return err_set(e, ERR_CONFIG, "%s: there is a private key (%s), but no certificate for it",
+				name, algorithm(p->key));
 		if (X509_check_private_key(p->leaf, p->key) != 1) {
 			tls_error_clear();
-			return err_set(e, ERR_CONFIG, "%s: the private key (%s) does not belong to the certificate", name,
-				algorithm(p->key));
+			return err_set(e, ERR_CONFIG, "%s: the private key (%s) does not belong to the certificate",
+				name, algorithm(p->key));
 		}
 		for (size_t j = 0; j < i; j++)
 			if (EVP_PKEY_get_id(k->pair[j].key) == EVP_PKEY_get_id(p->key))
-				return err_set(e, ERR_CONFIG, "%s: a second %s key: one of each algorithm is used", name,
-					algorithm(p->key));
+				return err_set(e, ERR_CONFIG, "%s: a second %s key: one of each algorithm is used",
+					name, algorithm(p->key));
 		check_dates(k, p->leaf, name);
 	}
 	return k->n ? 0 : err_set(e, ERR_CONFIG, "no private key");
