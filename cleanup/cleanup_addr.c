@@ -66,7 +66,7 @@ int cleanup_addr_keys(struct cleanup_mail *m, struct sv addr, struct map_keys *k
 	return 0;
 }
 
-/* user@domain + "+ext" -> user+ext@domain, in the arena. .p NULL: no memory. */
+/* user@domain + "+ext" -> user+ext@domain, in the arena. Empty: no memory. */
 static struct sv with_ext(struct cleanup_mail *m, struct sv addr, struct sv ext)
 {
 	struct sv local, domain;
@@ -110,7 +110,7 @@ int cleanup_addr_result(struct cleanup_mail *m, struct sv text, struct sv for_ad
 		if (l.items[i].kind != ADDR_ITEM_MAILBOX || l.items[i].internal.len == 0)
 			continue;
 		struct sv a = with_ext(m, l.items[i].internal, ext);
-		if (!a.p)
+		if (a.len == 0)
 			return cleanup_fail_memory(m);
 		(*out)[(*n)++] = a;
 	}

@@ -13,9 +13,10 @@ static const char *const by_net[] = { "local_recipient_maps", "relay_recipient_m
 	"smtpd_end_of_data_restrictions", "smtpd_forbid_bare_newline_exclusions" };
 static const char *const by_out[] = { "smtp_generic_maps", "lmtp_generic_maps", "smtp_sasl_password_maps",
 	"lmtp_sasl_password_maps", "smtp_tls_policy_maps", "lmtp_tls_policy_maps",
-	"smtp_discard_ehlo_keyword_address_maps", "lmtp_discard_lhlo_keyword_address_maps" };
+	"smtp_discard_ehlo_keyword_address_maps", "lmtp_discard_lhlo_keyword_address_maps", "mydestination" };
 static const char *const by_queue[] = { "proxy_read_maps", "alias_maps", "transport_maps", "sender_bcc_maps",
-	"recipient_bcc_maps", "relocated_maps" };
+	"recipient_bcc_maps", "relocated_maps", "sender_dependent_relayhost_maps",
+	"sender_dependent_default_transport_maps" };
 
 struct sv proxymap_table_name(struct sv table)
 {
