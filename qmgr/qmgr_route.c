@@ -20,6 +20,30 @@ static unsigned transport_number(
 	return fallback;
 }
 
+static struct feedback transport_feedback(struct qmgr *qm, const char *transport, const char *suffix)
+{
+	struct err e = ERR_INIT;
+	struct feedback f;
+	const char *text = config_transport_str(qm->cfg, transport, suffix, &e);
+	if (text && feedback_parse(sv_z(text), &f) == 0)
+		return f;
+	log_warn("%s%s: %s; using 1", transport, suffix,
+	        text ? "neither a number from 0 to 1 nor NUMBER/concurrency nor NUMBER/sqrt_concurrency"
+	             : e.text);
+	return (struct feedback){ .kind = FEEDBACK_CONSTANT, .base = 1 };
+}
+
+/* With a pause after each delivery there is one at a time. */
+static void apply_pauses(struct qmgr *qm, const char *transport, struct sched_limits *l)
+{
+	l->dest_pause_ms = (int64_t)transport_number(qm, transport, "_destination_rate_delay", 0) * 1000;
+	l->transport_pause_ms = (int64_t)transport_number(qm, transport, "_transport_rate_delay", 0) * 1000;
+	if (l->dest_pause_ms > 0)
+		l->dest_limit = 1;
+	if (l->transport_pause_ms > 0)
+		l->transport_limit = 1;
+}
+
 static struct sched_transport *find_transport(struct qmgr *qm, struct sv name)
 {
 	bool created;
@@ -34,7 +58,13 @@ static struct sched_transport *find_transport(struct qmgr *qm, struct sv name)
 		.failed_cohort_limit = transport_number(
 		        qm, t->name, "_destination_concurrency_failed_cohort_limit", 1),
 		.dest_dead_ms = qm->p.minimal_backoff_time * 1000,
+		.probe_ms = 2 * 1000 * (int64_t)(qm->p.maximal_backoff_time > qm->p.minimal_backoff_time
+		                                         ? qm->p.maximal_backoff_time
+		                                         : qm->p.minimal_backoff_time),
+		.up = transport_feedback(qm, t->name, "_destination_concurrency_positive_feedback"),
+		.down = transport_feedback(qm, t->name, "_destination_concurrency_negative_feedback"),
 	};
+	apply_pauses(qm, t->name, &t->limits);
 	return t;
 }
 

@@ -1,15 +1,17 @@
 /*
  * Invariants, checked by the unit test after each step:
  * 1. A destination is in its transport's ready heap exactly when it has entries and running <
- * window and it is alive; its key there is the later of its first entry's time and its own.
+ * window and it is alive and not paused; its key there is the later of its first entry's time and its own.
  * 2. transport.running is the sum of running over its destinations, sched.running over transports.
- * 3. A destination without entries and running deliveries exists only while it is dead.
+ * 3. A destination without entries and running deliveries exists only while it is dead, probed or paused.
+ * 4. It is in its transport's paused heap exactly during its pause.
  */
 #include "qmgr/qmgr_sched.h"
 
 #include "lib/base/buf.h"
 
 #define COHORT_UNIT 1000000u
+#define ROUNDING    1e-9 /* ten tenths are a whole */
 
 static void reason_set(char dst[SCHED_REASON_MAX], struct sv reason)
 {
@@ -38,6 +40,7 @@ void sched_free(struct sched *s)
 			dest_free(de->value);
 		htab_free(&t->dests);
 		qheap_free(&t->ready);
+		qheap_free(&t->paused);
 		free(t->name);
 		free(t);
 	}
@@ -58,6 +61,15 @@ struct sched_transport *sched_transport(struct sched *s, struct sv name, bool *c
 	return t;
 }
 
+static unsigned first_window(const struct sched_transport *t)
+{
+	const struct sched_limits *l = &t->limits;
+	unsigned w = l->initial > 0 ? l->initial : 1;
+	if (l->dest_pause_ms > 0)
+		w = 1;
+	return l->dest_limit > 0 && w > l->dest_limit ? l->dest_limit : w;
+}
+
 struct sched_dest *sched_dest(struct sched_transport *t, struct sv key, struct sv nexthop)
 {
 	struct sched_dest *d = htab_get(&t->dests, key);
@@ -67,9 +79,7 @@ struct sched_dest *sched_dest(struct sched_transport *t, struct sv key, struct s
 	d->transport = t;
 	d->key = mem_svdup(key);
 	d->nexthop = mem_svdup(nexthop);
-	d->window = t->limits.initial > 0 ? t->limits.initial : 1;
-	if (t->limits.dest_limit > 0 && d->window > t->limits.dest_limit)
-		d->window = t->limits.dest_limit;
+	d->window = first_window(t);
 	d->service = t->clock;
 	htab_set(&t->dests, key, d);
 	return d;
@@ -85,13 +95,14 @@ static void update_ready(struct sched_dest *d)
 {
 	struct heap_node *first = qheap_min(&d->entries);
 	qheap_remove(&d->transport->ready, &d->ready);
-	if (first && d->running < d->window && d->dead_until == 0)
+	if (first && d->running < d->window && d->dead_until == 0 && d->pause.at == 0)
 		qheap_put(&d->transport->ready, &d->ready, latest(first->key, d->service));
 }
 
 void sched_dest_unused(struct sched_dest *d, int64_t now)
 {
-	if (d->entries.n > 0 || d->running > 0 || (d->dead_until != 0 && d->dead_until > now))
+	if (d->entries.n > 0 || d->running > 0 || (d->dead_until != 0 && d->dead_until > now) ||
+	        (d->probing && d->probing_until > now) || d->pause.at != 0)
 		return;
 	qheap_remove(&d->transport->ready, &d->ready);
 	htab_del(&d->transport->dests, sv_z(d->key));
@@ -129,9 +140,31 @@ void sched_remove(struct sched_entry *en)
 	sched_dest_unused(d, INT64_MIN);
 }
 
+/* Pauses that are over. */
+static void end_pauses(struct sched_transport *t, int64_t now)
+{
+	if (t->paused_until != 0 && now >= t->paused_until)
+		t->paused_until = 0;
+	for (struct heap_node *n; (n = qheap_min(&t->paused)) != NULL && (int64_t)n->key <= now;) {
+		struct sched_dest *d = CONTAINER_OF(n, struct sched_dest, pause);
+		qheap_remove(&t->paused, &d->pause);
+		update_ready(d);
+		sched_dest_unused(d, now);
+	}
+}
+
+int64_t sched_pause_end(const struct sched_transport *t)
+{
+	struct heap_node *n = qheap_min(&t->paused);
+	int64_t at = n ? (int64_t)n->key : 0;
+	return t->paused_until != 0 && (at == 0 || t->paused_until < at) ? t->paused_until : at;
+}
+
 struct sched_entry *sched_next(struct sched_transport *t, int64_t now)
 {
-	if (t->running >= t->limits.transport_limit || sched_transport_dead(t, now))
+	end_pauses(t, now);
+	if (t->running >= t->limits.transport_limit || sched_transport_dead(t, now) ||
+	        (t->limits.transport_pause_ms > 0 && (t->running > 0 || t->paused_until != 0)))
 		return NULL;
 	struct heap_node *n = qheap_min(&t->ready);
 	if (!n)
@@ -153,25 +186,53 @@ static void succeeded(struct sched_dest *d)
 {
 	const struct sched_limits *l = &d->transport->limits;
 	d->cohorts = 0;
+	if (d->probing) {
+		d->probing = false;
+		d->window = first_window(d->transport);
+		d->success = d->failure = 0;
+		return;
+	}
 	/* grow only as far as there is use for it */
-	if ((l->dest_limit == 0 || d->window < l->dest_limit) &&
-	        d->window <= d->running + l->initial)
+	if ((l->dest_limit > 0 && d->window >= l->dest_limit) || l->dest_pause_ms > 0 ||
+	        d->window > d->running + l->initial)
+		return;
+	d->success += feedback_step(&l->up, d->window);
+	if (d->success >= 1 - ROUNDING) {
+		d->success = d->failure = 0;
 		d->window++;
+	}
 }
 
 static bool failed(struct sched_dest *d, struct sv reason, int64_t now)
 {
 	const struct sched_limits *l = &d->transport->limits;
 	d->cohorts += COHORT_UNIT / d->window;
-	if (d->window > 1)
-		d->window--;
+	d->failure += feedback_step(&l->down, d->window);
+	if (d->failure >= 1 - ROUNDING) {
+		d->success = d->failure = 0;
+		if (d->window > 1)
+			d->window--;
+	}
 	/* a third of 1 three times is a whole, whatever integers say */
 	if (l->failed_cohort_limit == 0 || d->dead_until != 0 ||
-	        d->cohorts + 100 < l->failed_cohort_limit * COHORT_UNIT)
+	        (!d->probing && d->cohorts + 100 < l->failed_cohort_limit * COHORT_UNIT))
 		return false;
 	d->dead_until = now + l->dest_dead_ms;
+	d->probing = true;
+	d->probing_until = d->dead_until + l->probe_ms;
 	reason_set(d->reason, reason);
 	return true;
+}
+
+static void begin_pause(struct sched_dest *d, int64_t now)
+{
+	struct sched_transport *t = d->transport;
+	if (t->limits.transport_pause_ms > 0)
+		t->paused_until = now + t->limits.transport_pause_ms;
+	if (t->limits.dest_pause_ms <= 0)
+		return;
+	qheap_remove(&t->paused, &d->pause);
+	qheap_put(&t->paused, &d->pause, (uint64_t)(now + t->limits.dest_pause_ms));
 }
 
 bool sched_done(struct sched_entry *en, enum sched_outcome outcome, struct sv reason, int64_t now)
@@ -187,6 +248,7 @@ bool sched_done(struct sched_entry *en, enum sched_outcome outcome, struct sv re
 		succeeded(d);
 	else if (outcome == SCHED_BAD)
 		died = failed(d, reason, now);
+	begin_pause(d, now);
 	update_ready(d);
 	if (died)
 		return true;
@@ -200,10 +262,8 @@ const char *sched_dest_dead(struct sched_dest *d, int64_t now)
 	if (d->dead_until != 0 && now >= d->dead_until) {
 		d->dead_until = 0;
 		d->cohorts = 0;
-		d->window = d->transport->limits.initial > 0 ? d->transport->limits.initial : 1;
-		if (d->transport->limits.dest_limit > 0 &&
-		        d->window > d->transport->limits.dest_limit)
-			d->window = d->transport->limits.dest_limit;
+		d->window = 1;
+		d->success = d->failure = 0;
 		update_ready(d);
 	}
 	return d->dead_until != 0 ? d->reason : NULL;
@@ -229,7 +289,8 @@ static void revive_dests(struct sched_transport *t, int64_t when, int64_t now)
 	size_t n = 0;
 	HTAB_FOREACH (&t->dests, de) {
 		struct sched_dest *d = de->value;
-		if (d->dead_until != 0 && when >= d->dead_until)
+		if ((d->dead_until != 0 && when >= d->dead_until) ||
+		        (d->probing && now >= d->probing_until))
 			list[n++] = d;
 	}
 	for (size_t i = 0; i < n; i++) {

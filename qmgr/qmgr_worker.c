@@ -29,6 +29,11 @@ struct worker {
 	unsigned requests;
 };
 
+struct pace {
+	struct qmgr *qm;
+	struct sched_transport *transport;
+};
+
 static void disconnect(struct worker *w)
 {
 	if (w->conn)
@@ -268,6 +273,35 @@ static void no_service(struct worker *w, const struct err *e)
 	        t, clock_mono_ms() + w->qm->p.transport_retry_time * 1000, sv_z(reason));
 }
 
+/* Wakes the transport at the end of each pause, while there are any. */
+static void pace_fiber(void *arg)
+{
+	struct pace *p = arg;
+	struct qmgr *qm = p->qm;
+	struct sched_transport *t = p->transport;
+	free(p);
+	for (int64_t at; !qm->stopping && (at = sched_pause_end(t)) != 0;) {
+		int64_t ms = at - clock_mono_ms();
+		if (ms > 0 && fiber_sleep(ms) < 0)
+			break;
+		qmgr_kick(qm, t);
+	}
+	t->pacing = false;
+}
+
+static void keep_pace(struct qmgr *qm, struct sched_transport *t)
+{
+	if (t->pacing || sched_pause_end(t) == 0 || qm->stopping)
+		return;
+	struct pace *p = mem_alloc(sizeof(*p));
+	*p = (struct pace){ .qm = qm, .transport = t };
+	t->pacing = fiber_spawn("pace", 0, pace_fiber, p) != NULL;
+	if (!t->pacing) {
+		log_warn("no memory for a fiber: mail for %s waits for the next one", t->name);
+		free(p);
+	}
+}
+
 /* Give the entry back to the scheduler; recipients that it still holds are deferred with REASON. */
 static void entry_end(struct worker *w, struct entry *en, enum sched_outcome outcome,
         struct sv suspend, const char *reason)
@@ -279,6 +313,7 @@ static void entry_end(struct worker *w, struct entry *en, enum sched_outcome out
 		        SV_ARG(suspend));
 		key = mem_strdup(d->key);
 	}
+	keep_pace(w->qm, w->transport);
 	if (en->first)
 		entry_defer(en, reason, true);
 	else

@@ -273,6 +273,52 @@ class Flow(unittest.TestCase):
             w.flush(ids=[second])
             self.gone(w, second)
 
+    def test_a_site_that_is_down_is_probed_once_for_all_its_mails(self):
+        with QueueWorld(self) as w:
+            w.agent("smtp")
+            ids = [w.mail("", [f"dead-{i}@smtp.dead.test"]) for i in range(60)]
+            w.start()
+            wait_for("all wait", lambda: all(w.where(i) == ["deferred"] for i in ids))
+            self.assertLessEqual(len(w.requests), 5, "the first window")
+            for _ in range(3):
+                before = len(w.requests)
+                w.flush()
+                w.wait_log("is suspended", 15)
+                wait_for("all have been tried", lambda: len(w.requests) > before and
+                         all(w.where(i) == ["deferred"] for i in ids))
+                self.assertEqual(len(w.requests), before + 1)
+
+    def test_pauses_between_deliveries(self):
+        with QueueWorld(self, "smtp_destination_rate_delay = 1s\nslow_transport_rate_delay = 1s\n") as w:
+            for name in ("smtp", "slow", "free"):
+                w.agent(name)
+            for i in range(3):
+                w.mail("", [f"ok-{i}@smtp.a.test"])
+                w.mail("", [f"ok-{i}@smtp.b.test"])
+                w.mail("", [f"ok-{i}@slow.{'ab'[i % 2]}.test"])
+                w.mail("", [f"ok-{i}@free.a.test"])
+            w.start()
+            wait_for("all are delivered", lambda: len(w.requests) == 12, 30)
+            at = {}
+            for (name, _, rcpts, _, hop), t in zip(w.requests, w.times):
+                at.setdefault("slow" if name == "slow" else hop, []).append(t)
+            for hop in ("smtp.a.test", "smtp.b.test", "slow"):
+                self.assertEqual(len(at[hop]), 3)
+                for a, b in zip(at[hop], at[hop][1:]):
+                    self.assertGreaterEqual(b - a, 0.99, hop)
+            self.assertLess(at["smtp.b.test"][0] - at["smtp.a.test"][0], 0.9, "destinations do not wait for one another")
+            self.assertLess(at["free.a.test"][2] - at["free.a.test"][0], 0.9)
+
+    def test_what_is_wrong_with_a_transports_numbers_is_said(self):
+        with QueueWorld(self, "smtp_destination_concurrency_negative_feedback = 3/concurrent\n"
+                              "smtp_destination_concurrency_positive_feedback = 1/sqrt_concurrency\n") as w:
+            w.agent("smtp")
+            qid = w.mail("", ["ok@smtp.test"])
+            w.start()
+            self.gone(w, qid)
+            w.wait_log("smtp_destination_concurrency_negative_feedback: neither a number")
+            self.assertFalse([l for l in w.m.poll_log() if "positive_feedback" in l])
+
     def test_recipients_share_requests(self):
         with QueueWorld(self, "smtp_destination_recipient_limit = 7\n") as w:
             w.agent("smtp")

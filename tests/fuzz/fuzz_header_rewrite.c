@@ -1,5 +1,5 @@
 /* links: mail */
-/* A header with its addresses replaced: when nothing is replaced it is the same, and no replacement makes a new field. */
+/* A header with its addresses replaced: without replacements it is the same, and none makes a new field. */
 #include "lib/mail/header.h"
 #include "lib/mail/header_rewrite.h"
 

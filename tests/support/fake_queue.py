@@ -99,6 +99,7 @@ class QueueWorld:
         self.test = test
         self.m = FakeMaster(test, "qmgr", listen=("queue:qmgr", "public:qmgr"), main_cf=main_cf, env=env)
         self.services, self.requests, self.seen = {}, [], {}
+        self.times = []  # of .requests, monotonic
         self.appends, self.actions, self.flushes, self.forgets = [], [], [], []
         self.running = self.most = 0
         self.bounce_ok, self.release, self.lock = True, threading.Event(), threading.Lock()
@@ -152,6 +153,7 @@ class QueueWorld:
         qid, rcpts = x[1].decode(), [r.decode() for r in x[17]]
         with self.lock:
             self.requests.append((name, qid, rcpts, x.get(4, 0), x[5].decode()))
+            self.times.append(time.monotonic())
             first = [self.seen.setdefault((qid, r), 0) == 0 for r in rcpts]
             for r in rcpts:
                 self.seen[qid, r] += 1

@@ -63,7 +63,8 @@ static void headers(UNUSED void **state)
 	struct err e = ERR_INIT;
 	open_generic(&g, table, &core);
 	buf_init(&out, 1 << 20);
-	struct sv head = SV("From: Anna <anna@here.test>\nTo: bob@here.test,\n other@far.test\nSubject: anna@here.test\n");
+	struct sv head = SV("From: Anna <anna@here.test>\nTo: bob@here.test,\n other@far.test\n"
+			    "Subject: anna@here.test\n");
 	assert_int_equal(generic_head(&g, head, &out, &e), 0);
 	t_assert_sv(buf_sv(&out), "From: Anna <anna@world.test>\nTo: robert@world.test,\n other@far.test\n"
 				  "Subject: anna@here.test\n");

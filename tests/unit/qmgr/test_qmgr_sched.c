@@ -35,7 +35,10 @@ static struct world *world_new(
 		.dest_limit = dest_limit,
 		.initial = initial,
 		.failed_cohort_limit = cohort,
-		.dest_dead_ms = 1000 };
+		.dest_dead_ms = 1000,
+		.probe_ms = 5000,
+		.up = { FEEDBACK_CONSTANT, 1 },
+		.down = { FEEDBACK_CONSTANT, 1 } };
 	buf_init(&w->order, 1 << 20);
 	return w;
 }
@@ -53,12 +56,16 @@ static void invariants(struct world *w)
 	size_t ready = 0;
 	HTAB_FOREACH (&w->t->dests, de) {
 		struct sched_dest *d = de->value;
-		bool should = d->entries.n > 0 && d->running < d->window && d->dead_until == 0;
+		bool should = d->entries.n > 0 && d->running < d->window && d->dead_until == 0 &&
+		              d->pause.at == 0;
 		assert_int_equal(d->ready.at != 0, should);
 		if (should)
 			assert_true(d->ready.key >= qheap_min(&d->entries)->key &&
 			            d->ready.key >= d->service);
-		assert_true(d->entries.n > 0 || d->running > 0 || d->dead_until != 0);
+		assert_true(d->entries.n > 0 || d->running > 0 || d->dead_until != 0 || d->probing ||
+		            d->pause.at != 0);
+		assert_true(d->window >= 1 && d->success >= 0 && d->success < 1 && d->failure >= 0 &&
+		            d->failure < 1);
 		running += d->running;
 		ready += should;
 	}
@@ -220,10 +227,145 @@ static void dead_destination(void **state)
 	sched_revive(&w->s, false, 1099);
 	assert_int_equal(w->t->dests.count, 1);
 	sched_revive(&w->s, false, 1100);
-	assert_int_equal(w->t->dests.count, 0);
+	assert_null(sched_dest_dead(x, 1100));
 	add(w, 'c', 'x');
 	assert_true(start(w, 1100));
 	end_oldest(w, SCHED_NEUTRAL, 1100);
+	/* nobody has asked for it since: forgotten */
+	assert_int_equal(w->t->dests.count, 1);
+	sched_revive(&w->s, false, 6099);
+	assert_int_equal(w->t->dests.count, 1);
+	sched_revive(&w->s, false, 6100);
+	assert_int_equal(w->t->dests.count, 0);
+	world_free(w);
+}
+
+/* What was dead is tried by one delivery at a time, which decides for all; whenever they come. */
+static void a_dead_destination_is_probed_once(void **state)
+{
+	(void)state;
+	struct world *w = world_new(100, 20, 5, 1);
+	for (int i = 0; i < 5; i++)
+		add(w, 'a', 'x');
+	while (start(w, 0))
+		;
+	struct sched_dest *x = w->running[0]->dest;
+	unsigned failures = 0;
+	while (!end_oldest(w, SCHED_BAD, 100))
+		failures++;
+	while (w->nrunning > 0)
+		assert_false(end_oldest(w, SCHED_BAD, 100)); /* dead once, not once for each of them */
+	assert_true(failures > 0 && failures < 5);
+	for (int64_t now = 1100; now < 10000; now += 1000) {
+		assert_null(sched_dest_dead(x, now));
+		for (int i = 0; i < 10; i++)
+			add(w, 'b', 'x');
+		assert_true(start(w, now));
+		assert_false(start(w, now));
+		assert_true(end_oldest(w, SCHED_BAD, now));
+		assert_false(start(w, now + 999));
+		for (struct sched_entry *en; (en = sched_dest_first(x)) != NULL;)
+			sched_remove(en);
+	}
+	/* it is back: a full window at once */
+	sched_revive(&w->s, true, 12000);
+	for (int i = 0; i < 10; i++)
+		add(w, 'c', 'x');
+	assert_true(start(w, 12000));
+	assert_false(start(w, 12000));
+	assert_false(end_oldest(w, SCHED_GOOD, 12000));
+	size_t n = 0;
+	while (start(w, 12000))
+		n++;
+	assert_int_equal(n, 5);
+	while (w->nrunning > 0 || start(w, 12000))
+		end_oldest(w, SCHED_GOOD, 12000);
+	assert_int_equal(w->t->dests.count, 0);
+	world_free(w);
+}
+
+static void feedback_changes_the_window(void **state)
+{
+	(void)state;
+	static const struct {
+		struct feedback up, down;
+		unsigned good, bad, after_good, after_bad;
+	} cases[] = {
+		{ { FEEDBACK_CONSTANT, 1 }, { FEEDBACK_CONSTANT, 1 }, 3, 2, 8, 6 },
+		{ { FEEDBACK_CONSTANT, 0.1 }, { FEEDBACK_CONSTANT, 0.5 }, 20, 2, 7, 6 },
+		{ { FEEDBACK_CONCURRENCY, 1 }, { FEEDBACK_CONCURRENCY, 1 }, 11, 7, 7, 6 }, /* 5 + 6; 7 */
+		{ { FEEDBACK_SQRT, 1 }, { FEEDBACK_CONSTANT, 0 }, 3, 4, 6, 6 },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct world *w = world_new(100, 20, 5, 100);
+		w->t->limits.up = cases[i].up;
+		w->t->limits.down = cases[i].down;
+		for (int k = 0; k < 100; k++)
+			add(w, 'a', 'x');
+		struct sched_dest *x = sched_dest(w->t, SV("x"), SV("hop"));
+		for (unsigned k = 0; k < cases[i].good; k++) {
+			while (start(w, 0))
+				;
+			assert_false(end_oldest(w, SCHED_GOOD, 0));
+		}
+		assert_int_equal(x->window, cases[i].after_good);
+		for (unsigned k = 0; k < cases[i].bad && start(w, 0); k++)
+			assert_false(end_oldest(w, SCHED_BAD, 0));
+		assert_int_equal(x->window, cases[i].after_bad);
+		while (w->nrunning > 0 || start(w, 0))
+			end_oldest(w, SCHED_NEUTRAL, 0);
+		world_free(w);
+	}
+}
+
+static void pauses_of_a_destination(void **state)
+{
+	(void)state;
+	struct world *w = world_new(100, 1, 5, 1);
+	w->t->limits.dest_pause_ms = 100;
+	for (int i = 0; i < 3; i++)
+		add(w, 'a', 'x');
+	assert_int_equal(sched_pause_end(w->t), 0);
+	assert_true(start(w, 0));
+	assert_false(start(w, 0));
+	end_oldest(w, SCHED_GOOD, 50);
+	assert_int_equal(sched_pause_end(w->t), 150);
+	assert_false(start(w, 149));
+	add(w, 'b', 'y'); /* others need not wait */
+	assert_true(start(w, 149));
+	assert_true(sv_ends(buf_sv(&w->order), SV("by ")));
+	end_oldest(w, SCHED_GOOD, 149);
+	assert_int_equal(w->t->dests.count, 2); /* y is remembered, though nothing waits there */
+	assert_true(start(w, 150));
+	assert_int_equal(sched_pause_end(w->t), 249);
+	assert_false(start(w, 249));
+	assert_int_equal(w->t->dests.count, 1);
+	end_oldest(w, SCHED_NEUTRAL, 300);
+	assert_false(start(w, 399));
+	assert_true(start(w, 400));
+	end_oldest(w, SCHED_GOOD, 400);
+	assert_false(start(w, 500));
+	assert_int_equal(w->t->dests.count, 0);
+	assert_int_equal(sched_pause_end(w->t), 0);
+	world_free(w);
+}
+
+static void pauses_of_a_transport(void **state)
+{
+	(void)state;
+	struct world *w = world_new(1, 20, 5, 1);
+	w->t->limits.transport_pause_ms = 100;
+	add(w, 'a', 'x');
+	add(w, 'b', 'y');
+	assert_true(start(w, 0));
+	assert_false(start(w, 0));
+	end_oldest(w, SCHED_GOOD, 10);
+	assert_int_equal(sched_pause_end(w->t), 110);
+	assert_false(start(w, 109));
+	assert_true(start(w, 110));
+	end_oldest(w, SCHED_GOOD, 110);
+	assert_false(start(w, 210));
+	assert_int_equal(sched_pause_end(w->t), 0);
 	world_free(w);
 }
 
@@ -294,11 +436,12 @@ static void random_walk(void **state)
 			invariants(w);
 		}
 	}
-	sched_revive(&w->s, true, now);
+	sched_revive(&w->s, true, now + 100000);
 	while (w->nrunning > 0 || start(w, now))
 		end_oldest(w, SCHED_NEUTRAL, now);
 	while (start(w, now))
 		end_oldest(w, SCHED_NEUTRAL, now);
+	sched_revive(&w->s, true, now + 100000);
 	assert_true(seen > 0);
 	assert_int_equal(w->s.queued, 0);
 	assert_int_equal(w->s.running, 0);
@@ -314,6 +457,10 @@ int main(void)
 		cmocka_unit_test(stuck_destination_holds_up_no_other),
 		cmocka_unit_test(window_grows_to_its_limit),
 		cmocka_unit_test(dead_destination),
+		cmocka_unit_test(a_dead_destination_is_probed_once),
+		cmocka_unit_test(feedback_changes_the_window),
+		cmocka_unit_test(pauses_of_a_destination),
+		cmocka_unit_test(pauses_of_a_transport),
 		cmocka_unit_test(one_success_forgives),
 		cmocka_unit_test(dead_transport),
 		cmocka_unit_test(cohort_limit_zero_never_kills),
