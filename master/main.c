@@ -59,6 +59,7 @@ int main(int argc, char **argv)
 	struct err e = ERR_INIT;
 	list_init(&m.generations);
 	list_init(&m.sockets);
+	list_init(&m.rings);
 	log_init("merpati/master");
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
 	m.cores = cores < 1 ? 1 : cores > 64 ? 64 : (unsigned)cores;

@@ -66,6 +66,7 @@ struct generation {
 	struct config *cfg;
 	struct params_core core;
 	struct params_master params;
+	struct params_tls tls;
 	struct mastercf cf;
 	struct msvc *services;
 	size_t count;
@@ -124,6 +125,7 @@ struct master {
 	unsigned cores;
 	struct list generations;
 	struct list sockets;
+	struct list rings; /* keys of TLS tickets, by service: master_tickets.c */
 	struct generation *current;
 	unsigned next_number;
 	size_t children;
@@ -205,6 +207,11 @@ void child_stop(struct child *c, const char *why, int64_t now, int64_t grace_ms)
 void child_set_state(struct child *c, enum child_state state);
 void children_reap(struct master *m, int64_t now);
 void children_kill_late(struct master *m, struct generation *g, int64_t now, int64_t *next);
+
+/* master_tickets.c: a new process gets its service's keys; all get new ones when it is time. */
+void tickets_give(struct child *c, int64_t now);
+void tickets_turn(struct master *m, int64_t now, int64_t *next);
+void tickets_forget(struct master *m);
 
 /* master_dial.c */
 void dial_answer(struct child *c, const struct ipc_frame *f);

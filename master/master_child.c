@@ -123,6 +123,7 @@ int child_new(struct master *m, struct msvc *svc, pid_t pid, int ctl_fd, struct 
 		c->ctl = NULL;
 		return err_set(e, ERR_TEMP, "no memory for a fiber");
 	}
+	tickets_give(c, c->started_ms);
 	return 0;
 }
 

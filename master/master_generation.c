@@ -123,6 +123,16 @@ static int check_parameters(const struct config *cfg, struct err *e)
 	               : check_environment(cfg, "export_environment", e);
 }
 
+/* Beside smtp, its siblings (submission, submissions) start when somebody calls them. */
+static bool has_elder(const struct generation *g, size_t i)
+{
+	const struct service *cf = &g->cf.services[i];
+	for (size_t j = 0; j < i && cf->type == SERVICE_INET; j++)
+		if (g->cf.services[j].type == SERVICE_INET && strcmp(g->cf.services[j].command, cf->command) == 0)
+			return true;
+	return false;
+}
+
 static int read_services(struct master *m, struct generation *g, struct err *e)
 {
 	if (g->cf.count > SERVICES_MAX)
@@ -143,6 +153,8 @@ static int read_services(struct master *m, struct generation *g, struct err *e)
 				        g->cf.file, cf->line, cf->name, g->cf.services[j].line);
 		if (check_options(g, cf, e) < 0 || service_init(m, g, &g->services[i], cf, e) < 0)
 			return -1;
+		if (has_elder(g, i))
+			g->services[i].keep = 0;
 		g->count++;
 	}
 	return 0;
@@ -156,7 +168,8 @@ int generation_read(struct master *m, struct generation **out, struct err *e)
 	g->cfg = config_open(m->config_dir, e);
 	bool have_cf = false;
 	if (!g->cfg || params_core_load(g->cfg, &g->core, e) < 0 ||
-	        params_master_load(g->cfg, &g->params, e) < 0 || check_parameters(g->cfg, e) < 0)
+	        params_master_load(g->cfg, &g->params, e) < 0 ||
+	        params_tls_load(g->cfg, &g->tls, e) < 0 || check_parameters(g->cfg, e) < 0)
 		goto fail;
 	if (mastercf_open(m->config_dir, &g->cf, e) < 0)
 		goto fail;

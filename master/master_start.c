@@ -302,6 +302,7 @@ void master_fini(struct master *m)
 	if (m->current)
 		generation_free(m->current);
 	m->current = NULL;
+	tickets_forget(m);
 	fiber_event_free(m->kick);
 	fiber_event_free(m->stopped);
 	fiber_event_free(m->reloaded);

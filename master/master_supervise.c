@@ -159,6 +159,7 @@ static int64_t supervise_once(struct master *m)
 	for (size_t i = 0; i < m->current->count; i++)
 		service_balance(m, &m->current->services[i], now, &next);
 	generation_expire(m, now, &next);
+	tickets_turn(m, now, &next);
 	report_ready(m, now, &next);
 	master_watchdog(m, now, &next);
 	return next;

@@ -6,12 +6,12 @@
 #include "lib/base/num.h"
 
 static const struct program_facts programs[] = {
-	{ .program = "smtpd", .stage = STAGE_LISTENERS, .keep = KEEP_CORES, .calls = CLASS_NET },
+	{ .program = "smtpd", .stage = STAGE_LISTENERS, .keep = KEEP_CORES, .calls = CLASS_NET, .tickets = true },
 	{ .program = "login", .stage = STAGE_LISTENERS, .calls = CLASS_NET },
 	{ .program = "pickup", .stage = STAGE_LISTENERS, .keep = 1, .extra_public = "submit" },
 	{ .program = "pop3d", .stage = STAGE_READERS, .keep_free = 1, .lasting = true, .calls = CLASS_NONE },
 	{ .program = "imapd", .stage = STAGE_READERS, .keep_free = 1, .lasting = true, .calls = CLASS_NONE },
-	{ .program = "tlsd", .stage = STAGE_READERS, .lasting = true, .calls = CLASS_NONE },
+	{ .program = "tlsd", .stage = STAGE_READERS, .lasting = true, .calls = CLASS_NONE, .tickets = true },
 	{ .program = "qmgr", .stage = STAGE_QMGR, .keep = 1 },
 	{ .program = "smtp", .stage = STAGE_AGENTS, .calls = CLASS_OUT },
 	{ .program = "lmtp", .stage = STAGE_AGENTS, .calls = CLASS_OUT },

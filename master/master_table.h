@@ -47,6 +47,7 @@ struct program_facts {
 	bool auth_only;           /* auth may call it, and nobody else */
 	enum sock_class calls;    /* the class of sockets by which it calls others */
 	const char *extra_public; /* a second public socket, by this name */
+	bool tickets;             /* it speaks TLS: master gives it keys of tickets */
 	bool lasting;             /* of an old generation: lives until its last session ends */
 };
 

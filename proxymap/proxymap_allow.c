@@ -10,7 +10,8 @@ static const char *const by_net[] = { "local_recipient_maps", "relay_recipient_m
 	"smtpd_client_event_limit_exceptions", "smtpd_sender_login_maps", "local_header_rewrite_clients",
 	"smtpd_client_restrictions", "smtpd_helo_restrictions", "smtpd_sender_restrictions",
 	"smtpd_relay_restrictions", "smtpd_recipient_restrictions", "smtpd_data_restrictions",
-	"smtpd_end_of_data_restrictions", "smtpd_forbid_bare_newline_exclusions" };
+	"smtpd_end_of_data_restrictions", "smtpd_forbid_bare_newline_exclusions",
+	"tls_server_sni_maps", "relay_clientcerts" };
 static const char *const by_out[] = { "smtp_generic_maps", "lmtp_generic_maps", "smtp_sasl_password_maps",
 	"lmtp_sasl_password_maps", "smtp_tls_policy_maps", "lmtp_tls_policy_maps",
 	"smtp_discard_ehlo_keyword_address_maps", "lmtp_discard_lhlo_keyword_address_maps", "mydestination" };

@@ -10,6 +10,7 @@ static const struct server_def smtpd = {
 	.jail = JAIL_ACCEPT | JAIL_PASS_FD, /* no exec, no file, no connect */
 	.pre_jail = smtpd_pre_jail,
 	.post_jail = smtpd_post_jail,
+	.tickets = smtpd_tls_new_tickets,
 	.serve = smtpd_serve,
 };
 

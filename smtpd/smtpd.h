@@ -6,7 +6,7 @@
  * Security:  everything that the client sent is hostile; this process holds no key to the queue or to
  *            mailboxes: it asks cleanup, trivial-rewrite, proxymap, dnsd, anvil and auth.
  * Standards: RFC 5321; 1870 (SIZE), 2034 (enhanced codes), 2920 (PIPELINING), 6152 (8BITMIME),
- *            6531 (SMTPUTF8).
+ *            6531 (SMTPUTF8), 3207 (STARTTLS), 8314 (TLS from the first octet).
  */
 #ifndef SMTPD_SMTPD_H
 #define SMTPD_SMTPD_H
@@ -28,6 +28,7 @@
 #include "smtpd/smtpd_access.h"
 #include "smtpd/smtpd_history.h"
 #include "smtpd/smtpd_maps.h"
+#include "smtpd/smtpd_tls.h"
 
 /* What all sessions of a process share; read-only after post_jail. */
 struct smtpd_process {
@@ -36,6 +37,7 @@ struct smtpd_process {
 	struct smtpd_access access;      /* parsed smtpd_*_restrictions */
 	struct maps_env maps_env;        /* how tables are reached: files by way of proxymap */
 	struct smtpd_maps maps;          /* which recipients exist */
+	struct smtpd_tls tls;
 	struct matchlist *mynetworks;
 	struct matchlist *limit_exceptions; /* smtpd_client_event_limit_exceptions */
 	enum smtp_bare_newline bare_newline;
@@ -76,6 +78,8 @@ struct smtpd_session {
 	struct smtpd_process *proc;
 	struct server_conn *conn;
 	struct stream *io;
+	struct tls *tls;      /* NULL: in clear; part of io */
+	const char *tls_unwelcome; /* why the session is to end though its handshake was good; NULL: it is not */
 	struct smtpd_peer peer;
 	struct sv helo;       /* empty: none yet */
 	bool esmtp;
@@ -106,6 +110,7 @@ bool smtpd_limit_connect(struct smtpd_session *s);
 void smtpd_limit_disconnect(struct smtpd_session *s);
 bool smtpd_limit_message(struct smtpd_session *s);
 bool smtpd_limit_recipient(struct smtpd_session *s);
+bool smtpd_limit_tls(struct smtpd_session *s); /* no reply: the caller refuses */
 
 /* smtpd_reply.c */
 void smtpd_reply(struct smtpd_session *s, int code, const char *dsn, const char *fmt, ...)

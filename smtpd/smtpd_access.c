@@ -350,6 +350,14 @@ static struct smtpd_verdict refuse_all(struct smtpd_session *s, enum smtpd_stage
 	}
 }
 
+/* permit_tls_clientcerts: a certificate that relay_clientcerts names, whoever signed it. */
+static struct smtpd_verdict clientcert(struct smtpd_session *s)
+{
+	struct err e = ERR_INIT;
+	int rc = smtpd_tls_clientcert_listed(s, &e);
+	return rc < 0 ? trouble(s, "relay_clientcerts", &e) : rc == 1 ? permit : dunno;
+}
+
 static struct smtpd_verdict apply(struct smtpd_session *s, const struct smtpd_rules *list,
 	const struct smtpd_rule *r, enum smtpd_stage stage, struct sv rcpt)
 {
@@ -361,6 +369,12 @@ static struct smtpd_verdict apply(struct smtpd_session *s, const struct smtpd_ru
 	case SMTPD_DEFER: return refuse_all(s, stage, rcpt, true);
 	case SMTPD_PERMIT_MYNETWORKS: return s->peer.mynetworks ? permit : dunno;
 	case SMTPD_PERMIT_SASL: return dunno; /* nobody has signed in: AUTH is not offered */
+	case SMTPD_PERMIT_TLS_CLIENTCERTS: return clientcert(s);
+	case SMTPD_PERMIT_TLS_ALL_CLIENTCERTS:
+		return s->tls && tls_facts(s->tls)->peer >= TLS_PEER_TRUSTED ? permit : dunno;
+	case SMTPD_REJECT_PLAINTEXT_SESSION:
+		return s->tls ? dunno : refuse(s, s->proc->smtpd.plaintext_reject_code, "4.7.1",
+			"Session encryption is required");
 	case SMTPD_PERMIT_AUTH_DESTINATION:
 		v = rcpt.len ? auth_destination(s, rcpt, 554, "5.7.1") : dunno;
 		return v.action == SMTPD_REFUSE && v.code == 554 ? dunno : v;

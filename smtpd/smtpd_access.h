@@ -26,6 +26,9 @@ struct smtpd_session;
 	X(PERMIT_AUTH_DESTINATION, "permit_auth_destination", false)              \
 	X(REJECT_UNAUTH_DESTINATION, "reject_unauth_destination", true)           \
 	X(DEFER_UNAUTH_DESTINATION, "defer_unauth_destination", true)             \
+	X(PERMIT_TLS_CLIENTCERTS, "permit_tls_clientcerts", false)                \
+	X(PERMIT_TLS_ALL_CLIENTCERTS, "permit_tls_all_clientcerts", false)        \
+	X(REJECT_PLAINTEXT_SESSION, "reject_plaintext_session", false)            \
 	X(REJECT_UNLISTED_RECIPIENT, "reject_unlisted_recipient", false)          \
 	X(REJECT_NON_FQDN_SENDER, "reject_non_fqdn_sender", false)                \
 	X(REJECT_NON_FQDN_RECIPIENT, "reject_non_fqdn_recipient", false)          \

@@ -26,13 +26,16 @@ static int put_received(struct smtpd_session *s, struct buf *out)
 {
 	int64_t now = clock_wall_s();
 	struct buf rcpt;
+	const char *protocol = s->txn.mail.smtputf8 ? "UTF8SMTP" : s->esmtp ? "ESMTP" : "SMTP";
 
 	buf_init(&rcpt, 4096);
-	buf_printf(out, "Received: from %.*s (%s [%s%s])\n\tby %s (%s) with %s%s id %s",
-		SV_ARG(s->helo.len ? s->helo : sv_z(s->peer.name)), s->peer.name,
-		strchr(s->peer.addr, ':') ? "IPv6:" : "", s->peer.addr, s->proc->core.myhostname,
-		s->proc->core.mail_name, s->txn.mail.smtputf8 ? "UTF8" : "",
-		s->txn.mail.smtputf8 ? "SMTP" : s->esmtp ? "ESMTP" : "SMTP", s->txn.queue_id);
+	buf_printf(out, "Received: from %.*s (%s [%s%s])", SV_ARG(s->helo.len ? s->helo : sv_z(s->peer.name)),
+		s->peer.name, strchr(s->peer.addr, ':') ? "IPv6:" : "", s->peer.addr);
+	if (s->tls && s->proc->tls.params.smtpd_tls_received_header)
+		tls_facts_received(tls_facts(s->tls), out);
+	/* RFC 3848, 6531: there is a word for TLS after EHLO, none after HELO */
+	buf_printf(out, "\n\tby %s (%s) with %s%s id %s", s->proc->core.myhostname, s->proc->core.mail_name,
+		protocol, s->tls && s->esmtp ? "S" : "", s->txn.queue_id);
 	if (s->txn.last_rcpt.len && addr_quote(&rcpt, s->txn.last_rcpt) == 0)
 		buf_printf(out, "\n\tfor <%s>", buf_z(&rcpt));
 	buf_puts(out, "; ");

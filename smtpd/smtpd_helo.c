@@ -19,7 +19,7 @@ bool smtpd_offers(const struct smtpd_session *s, const char *keyword)
 
 static void reply_ehlo(struct smtpd_session *s)
 {
-	const char *lines[8];
+	const char *lines[9];
 	char size[40];
 	size_t n = 0;
 
@@ -34,6 +34,8 @@ static void reply_ehlo(struct smtpd_session *s)
 	}
 	if (smtpd_offers(s, "vrfy") && !s->proc->smtpd.disable_vrfy_command)
 		lines[n++] = "VRFY";
+	if (s->proc->tls.offered && !s->tls && smtpd_offers(s, "starttls"))
+		lines[n++] = "STARTTLS";
 	if (smtpd_offers(s, "enhancedstatuscodes"))
 		lines[n++] = "ENHANCEDSTATUSCODES";
 	if (smtpd_offers(s, "8bitmime"))

@@ -75,3 +75,14 @@ bool smtpd_limit_recipient(struct smtpd_session *s)
 	smtpd_refuse_class(s, NOTIFY_CLASS_POLICY, 450, "4.7.1", "Error: too many recipients from %s", s->peer.addr);
 	return false;
 }
+
+bool smtpd_limit_tls(struct smtpd_session *s)
+{
+	struct clnt_anvil_counts c;
+	if (s->proc->smtpd.smtpd_client_new_tls_session_rate_limit <= 0 || !count(s, CLNT_ANVIL_NEWTLS, &c) ||
+		!over(c.rate, s->proc->smtpd.smtpd_client_new_tls_session_rate_limit))
+		return true;
+	log_warn("New TLS session rate limit exceeded: %u from %s for service %s", c.rate, s->peer.namaddr,
+		s->conn->service);
+	return false;
+}

@@ -1,4 +1,4 @@
-/* What a process prepares before its first session: parameters, restrictions, tables, pools. */
+/* What a process prepares before its first session: parameters, restrictions, tables, keys, pools. */
 #include <errno.h>
 #include <fcntl.h>
 
@@ -63,7 +63,7 @@ int smtpd_pre_jail(struct server *s, struct err *e)
 	smtpd_access_warn(&p->access, &p->smtpd);
 	p->maps_env = (struct maps_env){ .proxymap = server_pool(s, "proxymap", POOL_OTHERS),
 		.jailed = true };
-	if (open_lists(p, e) < 0)
+	if (open_lists(p, e) < 0 || smtpd_tls_init(p, s, e) < 0)
 		return -1;
 	/* no directory: one that is open leads out of every jail */
 	p->queue_file = sys_open("pid/master.pid", O_PATH | O_NOFOLLOW, 0);

@@ -2,6 +2,7 @@
  * One fiber, one session: greeting, then read a line, parse it, act, reply, until QUIT, a limit, or the
  * peer is gone. The state is small and is reset in one place:
  *
+ *     (TLS first in wrapper mode; STARTTLS leads back to "connected")
  *     connected --HELO/EHLO--> greeted --MAIL--> txn.active --RCPT--> rcpt_ok > 0 --DATA--> greeted
  *
  * MAIL, RCPT and DATA out of order are answered 503; HELO, EHLO, RSET and the end of DATA, however it
@@ -16,6 +17,7 @@
 /* flags of a command */
 #define JUNK 1 /* counts against smtpd_junk_command_limit */
 #define LAST 2 /* nothing may be sent after it before its reply (RFC 2920 3.1) */
+#define CLEAR 4 /* also before TLS where that is demanded (RFC 3207 4) */
 
 static void cmd_rset(struct smtpd_session *s, const struct smtp_cmd *cmd)
 {
@@ -60,16 +62,17 @@ static const struct command {
 	void (*run)(struct smtpd_session *s, const struct smtp_cmd *cmd);
 	unsigned flags;
 } commands[SMTP_VERB_COUNT] = {
-	[SMTP_HELO] = { smtpd_cmd_helo, JUNK | LAST },
-	[SMTP_EHLO] = { smtpd_cmd_helo, JUNK | LAST },
+	[SMTP_HELO] = { smtpd_cmd_helo, JUNK | LAST | CLEAR },
+	[SMTP_EHLO] = { smtpd_cmd_helo, JUNK | LAST | CLEAR },
 	[SMTP_MAIL] = { smtpd_cmd_mail, 0 },
 	[SMTP_RCPT] = { smtpd_cmd_rcpt, 0 },
 	[SMTP_DATA] = { smtpd_cmd_data, LAST },
 	[SMTP_RSET] = { cmd_rset, JUNK },
-	[SMTP_NOOP] = { cmd_noop, JUNK | LAST },
+	[SMTP_NOOP] = { cmd_noop, JUNK | LAST | CLEAR },
 	[SMTP_VRFY] = { smtpd_cmd_vrfy, JUNK | LAST },
-	[SMTP_QUIT] = { cmd_quit, 0 },
-	[SMTP_HELP] = { cmd_help, JUNK },
+	[SMTP_QUIT] = { cmd_quit, CLEAR },
+	[SMTP_HELP] = { cmd_help, JUNK | CLEAR },
+	[SMTP_STARTTLS] = { smtpd_cmd_starttls, LAST | CLEAR },
 	[SMTP_EXPN] = { cmd_not_here, JUNK },
 	[SMTP_VERB] = { cmd_not_here, JUNK },
 	[SMTP_ETRN] = { cmd_etrn, JUNK | LAST },
@@ -90,7 +93,8 @@ static bool refuse_connection(struct smtpd_session *s)
 	if (s->proc->smtpd.smtpd_forbid_unauth_pipelining) {
 		/* RFC 5321 3.1: the client waits for the greeting */
 		struct sv early = stream_buffered(s->io);
-		if (early.len == 0 && fiber_wait_fd(stream_fd(s->io), FIBER_READ, fiber_deadline(0)) == 1) {
+		if (early.len == 0 && (s->tls ? tls_input_waits(s->tls)
+				: fiber_wait_fd(stream_fd(s->io), FIBER_READ, fiber_deadline(0)) == 1)) {
 			ssize_t n = stream_peek(s->io, &early, fiber_deadline(0));
 			if (n <= 0) {
 				s->hung_up = n != STREAM_TIMEOUT;
@@ -166,7 +170,7 @@ static void dispatch(struct smtpd_session *s, const struct smtp_cmd *cmd)
 	}
 	if ((c->flags & JUNK) && s->counts.junk++ >= (unsigned)p->smtpd_junk_command_limit)
 		s->counts.errors++;
-	if (out_of_step(s, c->flags))
+	if (out_of_step(s, c->flags) || smtpd_tls_unwelcome(s) || (!(c->flags & CLEAR) && smtpd_tls_first(s)))
 		return;
 	c->run(s, cmd);
 	if (s->counts.errors == errors) {
@@ -218,6 +222,8 @@ static bool next_command(struct smtpd_session *s)
 	}
 	if (rc != 1) {
 		s->hung_up = true;
+		if (s->tls && tls_failure(s->tls)[0])
+			log_info("TLS error from %s: %s", s->peer.namaddr, tls_failure(s->tls));
 		return false;
 	}
 	log_debug("< %s: %.*s", s->peer.namaddr, SV_ARG(line));
@@ -260,10 +266,22 @@ static void log_disconnect(struct smtpd_session *s)
 	buf_free(&line);
 }
 
+/* RFC 8314: TLS before the greeting. Without keys there is nothing to say that would not be in clear. */
+static bool begin_wrapped(struct smtpd_session *s)
+{
+	if (s->proc->tls.ctx)
+		return smtpd_tls_start(s);
+	log_error("NOQUEUE: abort: %s: TLS cannot be used: the log at start says why", s->peer.namaddr);
+	s->hung_up = true;
+	return false;
+}
+
 static void talk(struct smtpd_session *s)
 {
 	const struct params_smtpd *p = &s->proc->smtpd;
 
+	if (s->proc->tls.wrapper && !begin_wrapped(s))
+		return;
 	if (refuse_connection(s))
 		return;
 	smtpd_reply(s, 220, NULL, "%s", p->smtpd_banner);

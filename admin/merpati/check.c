@@ -124,6 +124,7 @@ int run_check(struct instance *in, struct err *e)
 	check_templates(&c);
 	check_maps(&c);
 	check_services(&c);
+	check_tls(&c);
 	check_files(&c);
 	if (c.wrong)
 		return err_set(

@@ -18,5 +18,6 @@ struct check {
 void check_finding(struct check *c, bool wrong, const char *fmt, ...) PRINTF_LIKE(3, 4);
 void check_maps(struct check *c);
 void check_files(struct check *c);
+void check_tls(struct check *c);
 
 #endif

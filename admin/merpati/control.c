@@ -176,12 +176,20 @@ static int read_report(int fd, struct buf *text, struct err *e)
 	}
 }
 
+/* What smtpd will say in the log, said to whoever starts it, too. Mail that needs no TLS goes on without. */
+static void tell_tls(void *arg, bool wrong, const char *text)
+{
+	(void)arg;
+	fprintf(stderr, "%s: %s\n", wrong ? "error: TLS cannot be used" : "warning", text);
+}
+
 int run_start(struct instance *in, struct err *e)
 {
 	char path[4096];
 	int pipefd[2];
 	if (master_path(in, path, sizeof path, e) < 0 || not_running_yet(in, e) < 0)
 		return -1;
+	check_tls_each(in, tell_tls, NULL);
 	if (pipe2(pipefd, O_CLOEXEC) < 0)
 		return err_sys(e, errno, "pipe");
 	fflush(stdout);
@@ -244,9 +252,25 @@ int run_stop(struct instance *in, struct err *e)
 	return rc;
 }
 
+/* A certificate is looked at before old processes are told to leave: with a bad one they stay. */
+static void note_wrong(void *arg, bool wrong, const char *text)
+{
+	struct err *e = arg;
+	if (!wrong)
+		fprintf(stderr, "warning: %s\n", text);
+	else if (e->cls == ERR_NONE)
+		err_set(e, ERR_CONFIG, "reload refused, nothing has changed: %s", text);
+}
+
 int run_reload(struct instance *in, struct err *e)
 {
 	struct buf text;
+	struct err tls = ERR_INIT;
+	check_tls_each(in, note_wrong, &tls);
+	if (tls.cls != ERR_NONE) {
+		*e = tls;
+		return -1;
+	}
 	buf_init(&text, IPC_FRAME_MAX);
 	int rc = call_or_fail(in, "private/control", "reload", &text, e);
 	buf_free(&text);

@@ -176,6 +176,10 @@ static int make_files(
 	umask(old);
 	if (rc == 0)
 		rc = make_queue(path, e);
+	char host[300];
+	snprintf(host, sizeof host, "mail.%s", o->domain);
+	if (rc == 0)
+		rc = init_tls(path, host, o->domain, e);
 	if (rc == 0)
 		rc = write_texts(dir, o, path, owner, e);
 	sys_close(dir);

@@ -25,14 +25,16 @@ static void put_sizes(struct buf *out)
 	        "virtual_mailbox_limit = 0\n");
 }
 
-static void put_times(struct buf *out)
+static void put_tls(const char *dir, struct buf *out)
 {
-	buf_puts(out,
+	buf_printf(out,
 	        "\n"
-	        "# Mail that waits is tried again after about 15 minutes at first, later less often; its sender\n"
-	        "# hears of it after four hours, and after five days it is returned (maximal_queue_lifetime).\n"
-	        "minimal_backoff_time = 15m\n"
-	        "delay_warning_time = 4h\n");
+	        "# TLS. The certificate signed itself: name your own, key first, then certificate and chain.\n"
+	        "smtpd_tls_chain_files = %s/tls/key.pem, %s/tls/cert.pem\n"
+	        "smtpd_tls_security_level = may\n"
+	        "smtpd_tls_received_header = yes\n"
+	        "smtpd_tls_loglevel = 1\n",
+	        dir, dir);
 }
 
 void init_main_cf(const struct init_options *o, const char *dir, const char *owner, struct buf *out)
@@ -53,9 +55,9 @@ void init_main_cf(const struct init_options *o, const char *dir, const char *own
 	        "maillog_file = %s/log/mail.log\n"
 	        "maillog_file_prefixes = %s/log\n"
 	        "\n"
-	        "# Listening: master.cf names services smtp, pop3, imap; this number is added to "
+	        "# Listening: master.cf names services smtp, submission, ...; this number is added to "
 	        "their\n"
-	        "# well-known ports (25, 110, 143). 0: the kernel chooses, see spool/pid/ports.\n"
+	        "# well-known ports (25, 587, 465, 110, 143). 0: the kernel chooses, see spool/pid/ports.\n"
 	        "instance_port_base = %u\n"
 	        "inet_interfaces = loopback-only\n"
 	        "inet_protocols = all\n"
@@ -75,7 +77,7 @@ void init_main_cf(const struct init_options *o, const char *dir, const char *own
 	        "local_recipient_maps = $alias_maps\n",
 	        dir, dir, o->ports, o->domain, dir, dir);
 	put_sizes(out);
-	put_times(out);
+	put_tls(dir, out);
 }
 
 /* Without --domain: the host's own names. Debian has the domain of its mail in /etc/mailname. */
@@ -141,7 +143,23 @@ void init_system_main_cf(const struct init_options *o, const struct init_host *h
 	        "local_recipient_maps = $alias_maps\n",
 	        dir, dir, host->aliases);
 	put_sizes(out);
-	put_times(out);
+	if (host->tls)
+		put_tls(dir, out);
+}
+
+/* Mail of one's own users: with TLS only, and while there is no AUTH, from mynetworks only. */
+static void put_submission(bool system, struct buf *out)
+{
+	static const char *const lines[] = {
+		"submission    inet       n       -      n      -      -       smtpd",
+		"  -o smtpd_tls_security_level=encrypt",
+		"  -o smtpd_recipient_restrictions=permit_mynetworks,reject",
+		"submissions   inet       n       -      n      -      -       smtpd",
+		"  -o smtpd_tls_wrappermode=yes",
+		"  -o smtpd_recipient_restrictions=permit_mynetworks,reject",
+	};
+	for (size_t i = 0; i < ARRAY_LEN(lines); i++)
+		buf_printf(out, "%s%s\n", system ? "#" : "", lines[i]);
 }
 
 void init_master_cf(bool system, struct buf *out)
@@ -157,7 +175,9 @@ void init_master_cf(bool system, struct buf *out)
 	        system ? "system" : "private");
 	buf_puts(out,
 	        "postlog       unix-dgram n       -      n      -      1       postlogd\n"
-	        "smtp          inet       n       -      n      -      -       smtpd\n"
+	        "smtp          inet       n       -      n      -      -       smtpd\n");
+	put_submission(system, out);
+	buf_puts(out,
 	        "pop3          inet       n       -      n      -      1       login -o "
 	        "login_protocol=pop3\n"
 	        "imap          inet       n       -      n      -      1       login -o "

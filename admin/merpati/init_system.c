@@ -133,6 +133,25 @@ static int make_config_dir(struct making *m, struct err *e)
 	return 0;
 }
 
+/* Where nothing is configured yet: a key of root's, and a certificate. */
+static int make_tls(struct making *m, struct init_host *host, struct err *e)
+{
+	char path[4200], main_cf[4200];
+	struct stat st;
+	struct layout_item dir = { .path = path, .part = LAYOUT_CONFIG, .kind = LAYOUT_DIR, .user = "root",
+		.group = "root", .mode = 0700 };
+	snprintf(main_cf, sizeof(main_cf), "%s/main.cf", m->dir);
+	snprintf(path, sizeof(path), "%s/tls", m->dir);
+	if (lstat(main_cf, &st) == 0 || lstat(path, &st) == 0)
+		return 0;
+	const char *domain = m->o->domain ? m->o->domain : host->name[0] ? host->name : "localhost.localdomain";
+	if (layout_make(&dir, e) < 0 || init_tls(m->dir, host->name[0] ? host->name : domain, domain, e) < 0)
+		return -1;
+	told(m, "a certificate in", path);
+	host->tls = true;
+	return 0;
+}
+
 /* The host's name with its domain, from /etc/hosts or DNS; "" when it has none. */
 static void full_name(char *out, size_t size)
 {
@@ -167,6 +186,8 @@ static int make_config(struct making *m, gid_t auth, struct err *e)
 			SV("# name@domain:{CRYPT}hash:uid:gid::home:: lines, made by `merpati user`; unix users need "
 			   "none\n"),
 			e);
+	if (rc == 0)
+		rc = make_tls(m, &host, e);
 	init_master_cf(true, &b);
 	if (rc == 0)
 		rc = make_file(m, m->dir, "master.cf", 0644, 0, buf_sv(&b), e);

@@ -33,7 +33,7 @@ MUST_USE int instance_become_owner(struct instance *in, struct err *e);
 /* Who holds the lock of master: 1 and *pid, 0 nobody, -1. */
 MUST_USE int instance_running(const struct instance *in, pid_t *pid, struct err *e);
 
-/* --- init.c, init_system.c, init_files.c ------------------------------------------------------- */
+/* --- init.c, init_system.c, init_files.c, init_tls.c ------------------------------------------------------- */
 struct init_options {
 	const char *dir;
 	const char *domain; /* NULL (a system instance only): the host's own */
@@ -47,6 +47,8 @@ MUST_USE int init_system(const struct init_options *o, struct err *e);
 MUST_USE int init_write_file(int dir, const char *name, mode_t mode, struct sv text, struct err *e);
 /* ALIASES.db from the file ALIASES, by the instance in DIR. */
 MUST_USE int init_build_aliases(const char *dir, const char *aliases, struct err *e);
+/* tls/key.pem and tls/cert.pem below PATH, which must be there: for HOST, DOMAIN and localhost. */
+MUST_USE int init_tls(const char *path, const char *host, const char *domain, struct err *e);
 /* Texts of the files that init writes. */
 void init_main_cf(
         const struct init_options *o, const char *dir, const char *owner, struct buf *out);
@@ -55,6 +57,7 @@ struct init_host {
 	const char *name;    /* full name; "": the host does not know it */
 	const char *aliases; /* path of the file that holds the aliases */
 	bool mailname;       /* /etc/mailname is there */
+	bool tls;            /* a certificate was made */
 };
 void init_system_main_cf(const struct init_options *o, const struct init_host *host, const char *dir, struct buf *out);
 void init_master_cf(bool system, struct buf *out);
@@ -72,6 +75,10 @@ MUST_USE int run_program(const char *const *argv, struct err *e);
 
 /* --- check.c: 0 nothing wrong; -1 with the number of findings in E; findings go to stderr ----- */
 MUST_USE int run_check(struct instance *in, struct err *e);
+
+/* check_tls.c: what is wrong (or doubtful) with keys and certificates that services of master.cf name. */
+typedef void check_tls_fn(void *arg, bool wrong, const char *text);
+void check_tls_each(const struct instance *in, check_tls_fn *say, void *arg);
 
 /* --- users.c --------------------------------------------------------------------------------- */
 MUST_USE int user_add(struct instance *in, const char *name, struct err *e);

@@ -18,18 +18,43 @@ static void read_stdin(struct tables *t, struct buf *out)
 		tables_fatal(t, "read standard input: %m");
 }
 
-/* -F: the value names a file, whose content is stored in base64. */
-static int file_value(struct sv name, struct buf *out, struct err *e)
+/* A file's content, on a line of its own behind what is there; it may be a private key. */
+static int add_file(struct sv name, struct buf *out, struct err *e)
 {
 	struct buf content;
 	char path[4096];
 	if (sv_copyz(name, path, sizeof(path)) < 0)
 		return err_set(e, ERR_CONFIG, "the file name is too long");
-	buf_init(&content, MAP_VALUE_MAX / 4 * 3 - 3);
+	buf_init(&content, MAP_VALUE_MAX);
 	int rc = file_read(path, &content, e);
-	if (rc == 0 && base64_encode(out, buf_sv(&content)) < 0)
+	if (rc == 0 && out->len && out->p[out->len - 1] != '\n')
+		buf_putc(out, '\n');
+	if (rc == 0 && buf_put_sv(out, buf_sv(&content)) < 0)
 		rc = err_set(e, ERR_CONFIG, "%s: too large", path);
+	if (content.p)
+		explicit_bzero(content.p, content.cap);
 	buf_free(&content);
+	return rc;
+}
+
+/* -F: the value names files (blanks or commas between them), whose contents are stored together, in base64. */
+static int file_value(struct sv names, struct buf *out, struct err *e)
+{
+	struct buf all;
+	struct sv word;
+	int rc = 0;
+	buf_init(&all, MAP_VALUE_MAX / 4 * 3 - 3);
+	while (rc == 0 && (word = sv_take_word(&names)).len)
+		while (rc == 0 && word.len) {
+			struct sv name = sv_take_until(&word, ',');
+			if (name.len)
+				rc = add_file(name, &all, e);
+		}
+	if (rc == 0 && base64_encode(out, buf_sv(&all)) < 0)
+		rc = err_set(e, ERR_CONFIG, "the files are too large");
+	if (all.p)
+		explicit_bzero(all.p, all.cap);
+	buf_free(&all);
 	return rc;
 }
 

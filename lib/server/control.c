@@ -1,4 +1,4 @@
-/* The control socket: ready and load go to master, stop and dialled come back. */
+/* The control socket: ready and load go to master; stop, dialled and keys of tickets come back. */
 #include "lib/ipc/msg.h"
 #include "lib/server/server_private.h"
 #include "lib/sys/clock.h"
@@ -88,12 +88,27 @@ static void on_dialled(struct server *s, struct ipc_frame *f)
 	/* the fiber that asked has given up: the descriptor is closed with the frame */
 }
 
+static void on_tickets(struct server *s, const struct ipc_frame *f)
+{
+	struct msg_master_tickets m;
+	struct arena a;
+	struct err e = ERR_INIT;
+	arena_init(&a, 65536);
+	if (msg_master_tickets_from(f, &a, &m, &e) < 0)
+		log_warn("control socket: %s", e.text);
+	else if (s->def->tickets)
+		s->def->tickets(s, m.keys);
+	arena_free(&a);
+}
+
 static void dispatch(struct server *s, struct ipc_frame *f)
 {
 	if (f->protocol == MSG_master_PROTOCOL && f->type == MSG_master_stop)
 		on_stop(s, f);
 	else if (f->protocol == MSG_master_PROTOCOL && f->type == MSG_master_dialled)
 		on_dialled(s, f);
+	else if (f->protocol == MSG_master_PROTOCOL && f->type == MSG_master_tickets)
+		on_tickets(s, f);
 	else
 		log_warn("control socket: frame of protocol %u, type %u", f->protocol, f->type);
 }

@@ -52,6 +52,8 @@ struct server_def {
 	int (*pre_jail)(struct server *s, struct err *e);   /* still outside: open tables, dirs, keys */
 	int (*post_jail)(struct server *s, struct err *e);  /* fibers run: spawn own ones, pools */
 	void (*serve)(struct server_conn *c);               /* NULL: no connections */
+	/* Keys of TLS tickets came from master, before the first connection and later: octets, to be copied. */
+	void (*tickets)(struct server *s, struct sv keys);
 	void (*stopping)(struct server *s);                 /* stop was asked: finish and return */
 };
 

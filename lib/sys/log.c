@@ -46,7 +46,6 @@ void log_init(const char *tag)
 	if (dot)
 		*dot = '\0';
 	tzset(); /* reads the zone file now: a chroot has none */
-	(void)clock_wall_s(); /* likewise a test's clock */
 }
 
 void log_set_tag(const char *tag)

@@ -24,6 +24,17 @@ class Init(unittest.TestCase):
                                   "virtual_mailbox_limit": "0", "inet_interfaces": "loopback-only",
                                   "instance_owner": owner()})
 
+    def test_certificate(self):
+        m = Instance(self)
+        tls = os.path.join(m.conf, "tls")
+        self.assertEqual({n: os.stat(os.path.join(tls, n)).st_mode & 0o777 for n in os.listdir(tls)},
+                         {"key.pem": 0o600, "cert.pem": 0o644})
+        r = subprocess.run(["openssl", "x509", "-noout", "-subject", "-ext", "subjectAltName", "-in",
+                            os.path.join(tls, "cert.pem")], stdout=subprocess.PIPE, text=True, timeout=60)
+        self.assertRegex(r.stdout, "CN ?= ?mail.example.test")
+        self.assertIn("DNS:mail.example.test, DNS:example.test, DNS:localhost", r.stdout)
+        self.assertEqual(m.merpati("check").stderr, b"")
+
     def test_sample_is_what_init_writes(self):
         m = Instance(self)
         for name in ("master.cf", "aliases"):

@@ -99,6 +99,10 @@ class Tables(unittest.TestCase):
         self.write("m", f"a {self.dir}/cert\nb {self.dir}/missing\n")
         self.assertIn("m, line 2: open", self.postmap("-F", "m")[1])
         self.assertEqual(self.postmap("-q", "a", "m")[0], "c2VjcmV0Cg==\n")
+        self.write("key", "k")
+        self.write("m", f"a {self.dir}/key, {self.dir}/cert\n")
+        self.assertEqual(self.postmap("-F", "m")[1], "")
+        self.assertEqual(self.postmap("-q", "a", "m")[0], "awpzZWNyZXQK\n")     # k, secret: a line each
 
     def test_aliases(self):
         self.write("al", '# c\nroot: a,\n    b\n"quoted name": joe\nuser@domain: y\nNoColon value\nempty:\n'

@@ -27,14 +27,14 @@ class Session(unittest.TestCase):
         self.raw()
         lines = self.offer.split("\n")[1:]
         self.assertEqual([l.split()[0] for l in lines],
-                         ["PIPELINING", "SIZE", "VRFY", "ENHANCEDSTATUSCODES", "8BITMIME", "DSN", "SMTPUTF8"])
+                         ["PIPELINING", "SIZE", "VRFY", "STARTTLS", "ENHANCEDSTATUSCODES", "8BITMIME", "DSN", "SMTPUTF8"])
 
     def test_plain_answers(self):
         c = self.raw()
         for cmd, code, dsn in (("NOOP", 250, "2.0.0"), ("RSET", 250, "2.0.0"), ("HELP", 214, "2.0.0"),
                                ("EXPN staff", 502, "5.5.1"), ("VERB", 502, "5.5.1"), ("ETRN x.example", 458, "4.0.0"),
                                ("VRFY anna@example.test", 252, "2.0.0"), ("VRFY nobody-here@example.test", 550, "5.1.1"),
-                               ("XYZZY", 500, "5.5.2"), ("STARTTLS", 502, "5.5.1"), ("AUTH PLAIN", 502, "5.5.1"),
+                               ("XYZZY", 500, "5.5.2"), ("STARTTLS x", 501, "5.5.4"), ("AUTH PLAIN", 502, "5.5.1"),
                                ("BDAT 1 LAST", 502, "5.5.1"), ("QUIT", 221, "2.0.0")):
             with self.subTest(cmd=cmd):
                 got, text = c.cmd(cmd)
