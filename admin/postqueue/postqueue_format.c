@@ -15,6 +15,7 @@ struct head {
 	struct sv queue, id, sender;
 	uint64_t size;
 	int64_t time;
+	int64_t next; /* 0: it does not wait */
 	bool forced;
 };
 
@@ -41,6 +42,8 @@ static int take_head(struct sv *in, struct head *h)
 			h->id = value;
 		else if (sv_eqz(name, "time") && num_u64(value, &u) == 1)
 			h->time = (int64_t)u;
+		else if (sv_eqz(name, "next_attempt") && num_u64(value, &u) == 1)
+			h->next = (int64_t)u;
 		else if (sv_eqz(name, "size") && num_u64(value, &u) == 1)
 			h->size = u;
 		else if (sv_eqz(name, "forced_expire"))
@@ -70,20 +73,38 @@ static void table_row(struct listing *l, const struct head *h)
 	fprintf(l->out, ROW_FORMAT, id, (unsigned long long)h->size, stamp, SV_ARG(h->sender));
 }
 
+/* "; next attempt Sun Nov 29 15:40:00" for the first reason of a mail that waits. */
+static void next_attempt(const struct head *h, char *out, size_t size)
+{
+	char stamp[64];
+	time_t t = (time_t)h->next;
+	struct tm tm;
+	out[0] = '\0';
+	if (h->next == 0)
+		return;
+	localtime_r(&t, &tm);
+	strftime(stamp, sizeof(stamp), "%a %b %e %H:%M:%S", &tm);
+	snprintf(out, size, "; next attempt %s", stamp);
+}
+
 static bool table_mail(struct listing *l, const struct head *h, struct sv in)
 {
 	struct sv name, rcpt, reason, shown = SV_NONE;
+	char next[96];
 	int rc;
 	table_row(l, h);
+	next_attempt(h, next, sizeof(next));
 	while ((rc = take_pair(&in, &name, &rcpt)) == 1) {
 		if (take_pair(&in, &name, &reason) != 1)
 			return false;
 		/* a reason stands once above all the recipients that share it */
 		if (!sv_eq(reason, shown)) {
 			struct sv text = reason.len > 0 ? reason : SV("reason unavailable");
-			int pad = text.len < REASON_COLUMN ? REASON_COLUMN - (int)text.len : 0;
-			fprintf(l->out, "%*s(%.*s)\n", pad, "", SV_ARG(text));
+			size_t len = text.len + strlen(next);
+			int pad = len < REASON_COLUMN ? REASON_COLUMN - (int)len : 0;
+			fprintf(l->out, "%*s(%.*s%s)\n", pad, "", SV_ARG(text), next);
 			shown = reason;
+			next[0] = '\0';
 		}
 		fprintf(l->out, "%-17s %8s %-19s %.*s\n", "", "", "", SV_ARG(rcpt));
 	}
@@ -115,8 +136,11 @@ static bool json_mail(struct listing *l, const struct head *h, struct sv in)
 	fputs(", \"queue_id\": ", l->out);
 	json_string(l->out, h->id);
 	fprintf(l->out,
-		", \"arrival_time\": %lld, \"message_size\": %llu, \"forced_expire\": %s, \"sender\": ",
+		", \"arrival_time\": %lld, \"message_size\": %llu, \"forced_expire\": %s",
 		(long long)h->time, (unsigned long long)h->size, h->forced ? "true" : "false");
+	if (h->next != 0)
+		fprintf(l->out, ", \"next_attempt\": %lld", (long long)h->next);
+	fputs(", \"sender\": ", l->out);
 	json_string(l->out, h->sender);
 	fputs(", \"recipients\": [", l->out);
 	while ((rc = take_pair(&in, &name, &rcpt)) == 1) {

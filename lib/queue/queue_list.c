@@ -117,6 +117,9 @@ static int put_mail(struct queue *q, enum queue_name n, struct sv id, int fd, st
 	arena_init(&r.arena, REASONS_MAX);
 	htab_init(&r.by_offset, (struct hash_seed){ m.h.nonce, m.h.nonce });
 	put_head(out, n, id, m.h.arrival_us / 1000000, m.h.content_size);
+	struct stat st;
+	if (n == QUEUE_DIR_DEFERRED && sys_fstat(fd, &st) == 0)
+		put_number(out, "next_attempt", st.st_mtime);
 	put_addr(out, "sender", m.facts.sender);
 	/* a log that cannot be read costs the reasons, not the list */
 	(void)!bounce_log_read(q, QUEUE_DIR_DEFER, id, note_reason, &r, NULL);

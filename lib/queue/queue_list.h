@@ -6,7 +6,8 @@
  * Errors:    1 all listed; 0 the sink wanted no more; -1 a queue directory could not be read (E).
  * Standards: internal; Postfix's list protocol, which exporters read: NUL-terminated name, value, ...;
  *            an empty name ends a group. First the protocol's name, then for each mail: queue_name,
- *            queue_id, time, size, forced_expire, sender, and (recipient, reason) pairs.
+ *            queue_id, time, size, forced_expire, sender, and (recipient, reason) pairs. Of ours: next_attempt,
+ *            before sender, of mail in deferred/ (Unix time, may have passed).
  */
 #ifndef QUEUE_QUEUE_LIST_H
 #define QUEUE_QUEUE_LIST_H

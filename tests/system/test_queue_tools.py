@@ -1,5 +1,5 @@
 """mailq, postqueue, postcat, postsuper and the showq socket, on mail that waits."""
-import json, os, re, socket, sys, unittest
+import json, os, re, socket, sys, time, unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 from instance import DOMAIN, Instance, main  # noqa: E402
@@ -48,6 +48,12 @@ class QueueTools(unittest.TestCase):
         self.assertEqual(rows[a]["sender"], f"anna@{DOMAIN}")
         self.assertEqual(rows[a]["recipients"][0]["address"], REMOTE)
         self.assertIn("delivery to other hosts", rows[a]["recipients"][0]["delay_reason"])
+        due = {id: int(os.stat(p).st_mtime) for id in (a, b) for p in self.m.queue("deferred") if p.endswith(id)}
+        self.assertEqual({id: r["next_attempt"] for id, r in rows.items()}, due)
+        self.assertTrue(all(800 < due[id] - rows[id]["arrival_time"] < 1000 for id in due), (due, rows))
+        for id in due:
+            self.assertIn(time.strftime("; next attempt %a %b %e %H:%M:%S)\n", time.gmtime(due[id])), text)
+        self.assertEqual(len(re.findall("next attempt", text)), 2)
         self.assertEqual(len(rows[b]["recipients"]), 2)
         self.m.stop()
         r = self.m.run("postqueue", "-p")
@@ -81,6 +87,52 @@ class QueueTools(unittest.TestCase):
             self.assertEqual(self.m.run("postqueue", *args, check=False).returncode, 64)
         self.m.stop()
         self.assertEqual(self.m.run("postqueue", "-f", check=False).returncode, 69)
+
+    def test_flush_of_one_site(self):
+        a, b = self.deferred(["x@one.example.org"]), self.deferred(["x@two.example.org", "y@One.example.org"])
+        c = self.deferred(["x@two.example.org"])
+        self.out("postqueue", "-s", "one.example.org")
+        for id in (a, b):
+            self.m.wait_log(rf"{id}: from=.*queue active", count=2)
+        self.m.wait_idle()
+        self.out("postqueue", "-s", "two.example.org")
+        self.m.wait_log(rf"{b}: from=.*queue active", count=3)
+        self.m.wait_log(rf"{c}: from=.*queue active", count=2)
+        self.m.wait_idle()
+        self.assertEqual([len(re.findall(rf"{id}: from=.*queue active", self.m.log())) for id in (a, b, c)], [2, 3, 2])
+        self.out("postqueue", "-s", "nobody.example.org")
+
+    def test_qshape(self):
+        self.assertEqual(self.out("qshape", "deferred"),
+                         "       T 5 10 20 40 80 160 320 640 1280 1280+\n" +
+                         " TOTAL 0 0  0  0  0  0   0   0   0    0     0\n")
+        for rcpts in (["a@one.example.org", "b@one.example.org", "c@Two.example.org"], ["d@one.example.org"], ["e@x.test"]):
+            self.deferred(rcpts)
+        want = ["                 T 5 10 20 40 80 160 320 640 1280 1280+",
+                "           TOTAL 5 5  0  0  0  0   0   0   0    0     0",
+                " one.example.org 3 3  0  0  0  0   0   0   0    0     0",
+                " two.example.org 1 1  0  0  0  0   0   0   0    0     0",
+                "          x.test 1 1  0  0  0  0   0   0   0    0     0"]
+        self.assertEqual(self.out("qshape", "deferred").splitlines(), want)
+        self.assertEqual(self.out("qshape").splitlines()[1].split()[:2], ["TOTAL", "0"], "incoming and active")
+        later = {"MERPATI_CLOCK_SHIFT": "3000"}
+        old = self.out("qshape", "deferred", env=later).splitlines()
+        self.assertEqual(old[2], " one.example.org 3 0  0  0  0  3   0   0   0    0     0")
+        self.assertEqual(self.out("qshape", "-l", "-b", "4", "-t", "20", "deferred", env=later).splitlines()[:3],
+                         ["                 T 20 40 60 60+", "           TOTAL 5  0  0  5   0",
+                          " one.example.org 3  0  0  3   0"])
+        self.assertEqual(self.out("qshape", "-b", "2", "deferred", env=later).splitlines()[1], "           TOTAL 5 0  5")
+        self.assertEqual(self.out("qshape", "-s", "-b", "2", "deferred").splitlines()[1:],
+                         ["        TOTAL 3 3  0", f" {DOMAIN} 3 3  0"])
+        parents = [l.split()[:2] for l in self.out("qshape", "-p", "-m", "2", "deferred").splitlines()[1:]]
+        self.assertEqual(parents, [["TOTAL", "5"], [".example.org", "4"], [".org", "4"], ["one.example.org", "3"],
+                                   ["two.example.org", "1"], ["x.test", "1"]])
+        self.deferred(["x@" + "a-very-long-name." * 5 + "test"])
+        lines = self.out("qshape", "deferred").splitlines()
+        self.assertTrue(any(l.startswith("+") and len(l) == 80 for l in lines), lines)
+        self.assertTrue(all(len(l) <= 80 for l in lines))
+        for args in (["-b", "1"], ["-x"], ["nosuchqueue"], ["../../etc"]):
+            self.assertEqual(self.m.run("qshape", *args, check=False).returncode, 64, args)
 
     def test_postcat(self):
         id = self.deferred(text="Subject: waits\r\nX: y\r\n z\r\n\r\nbody\r\n.\r\n")

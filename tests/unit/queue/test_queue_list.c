@@ -108,8 +108,9 @@ static void lists_what_waits(UNUSED void **state)
 	assert_non_null(drop);
 	assert_non_null(strstr(drop, "|forced_expire|0|sender|MAILER-DAEMON|recipient|bob|reason|||"));
 	assert_non_null(strstr(out.p,
-		"queue_name|deferred|queue_id|" ID "|time|1795420800|size|2|forced_expire|0|"
-		"sender|\"a b\"@example.test|recipient|late@x.test|reason|host is?down|"
+		"queue_name|deferred|queue_id|" ID "|time|1795420800|size|2|forced_expire|0|next_attempt|"));
+	assert_non_null(strstr(out.p,
+		"|sender|\"a b\"@example.test|recipient|late@x.test|reason|host is?down|"
 		"recipient|new@x.test|reason|||"));
 	assert_null(strstr(out.p, "done@"));
 	assert_null(strstr(out.p, "hold"));
