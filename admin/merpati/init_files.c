@@ -25,6 +25,16 @@ static void put_sizes(struct buf *out)
 	        "virtual_mailbox_limit = 0\n");
 }
 
+static void put_times(struct buf *out)
+{
+	buf_puts(out,
+	        "\n"
+	        "# Mail that waits is tried again after about 15 minutes at first, later less often; its sender\n"
+	        "# hears of it after four hours, and after five days it is returned (maximal_queue_lifetime).\n"
+	        "minimal_backoff_time = 15m\n"
+	        "delay_warning_time = 4h\n");
+}
+
 static void put_tls(const char *dir, struct buf *out)
 {
 	buf_printf(out,
@@ -77,6 +87,7 @@ void init_main_cf(const struct init_options *o, const char *dir, const char *own
 	        "local_recipient_maps = $alias_maps\n",
 	        dir, dir, o->ports, o->domain, dir, dir);
 	put_sizes(out);
+	put_times(out);
 	put_tls(dir, out);
 }
 
@@ -143,6 +154,7 @@ void init_system_main_cf(const struct init_options *o, const struct init_host *h
 	        "local_recipient_maps = $alias_maps\n",
 	        dir, dir, host->aliases);
 	put_sizes(out);
+	put_times(out);
 	if (host->tls)
 		put_tls(dir, out);
 }
