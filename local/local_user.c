@@ -76,7 +76,7 @@ void local_user(struct local_rcpt *r)
 	struct clnt_auth_identity who;
 	int rc = local_who(r, &who, &e);
 	if (rc < 0) {
-		deliver_failed(r->rq, r->i, DSN(4, 3, 0), "user directory unavailable", &e);
+		deliver_failed(r->rq, r->i, DSN(4, 3, 0), "user directory", &e);
 		return;
 	}
 	if (rc == 0) {

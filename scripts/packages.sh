@@ -2,7 +2,9 @@
 BUILD_PACKAGES="gcc libc6-dev cmake ninja-build pkg-config git libssl-dev libdb5.3-dev libc-ares-dev
  libcmocka-dev libuv1-dev liblmdb-dev libidn2-dev libseccomp-dev libcrypt-dev libpam0g-dev"
 TEST_PACKAGES="python3 procps openssl curl swaks msmtp mutt isync fetchmail expect iproute2 mount util-linux mandoc passwd strace
- libsodium23 libunwind8 liblz4-1 libbz2-1.0"  # the last line: what the unpacked doveadm links
+ libsodium23 libunwind8 liblz4-1 libbz2-1.0
+ libacl1 libapparmor1 libip4tc2 libkmod2"  # the last two lines: what the unpacked doveadm and systemd-analyze link
+DEB_PACKAGES="build-essential debhelper lintian po-debconf"  # tests/deb/run; libraries: BUILD_PACKAGES
 DEMO_PACKAGES="curl ca-certificates"
 
 # install_packages NAME...: installs those that are not there; root, or sudo, only when one is missing.
@@ -37,4 +39,12 @@ unpack_peer() {
 			dpkg-deb -f "$dir/download/$name"_*.deb Version >"$dir/$name.version" || return 1
 	fi
 	echo "peer: $name $(cat "$dir/$name.version")"
+}
+
+# unpack_systemd_analyze DIR: systemd's measure of units, unpacked below DIR; named in MERPATI_SYSTEMD_ANALYZE.
+unpack_systemd_analyze() {
+	unpack_peer systemd "$1" && unpack_peer libsystemd-shared "$1" || return 1
+	local libs=("$1"/usr/lib/*/systemd)
+	local where="LD_LIBRARY_PATH=${libs[0]} SYSTEMD_UNIT_PATH=$1/lib/systemd/system"
+	export MERPATI_SYSTEMD_ANALYZE="env $where $1/usr/bin/systemd-analyze"
 }

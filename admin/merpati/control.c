@@ -59,7 +59,12 @@ static int dial(const struct call *c)
 	sys_close(fd);
 	if (saved == ENOENT || saved == ECONNREFUSED)
 		return err_set(c->e, ERR_TEMP, "%s is not running", c->in->dir);
-	return err_sys(c->e, saved, "connect to %s/%s", c->in->core.queue_directory, c->socket);
+	err_sys(c->e, saved, "connect to %s/%s", c->in->core.queue_directory, c->socket);
+	if (saved == EACCES) {
+		err_set(c->e, ERR_PERM, "%s is the system's: only root may do that", c->in->dir);
+		c->e->sys_errno = saved;
+	}
+	return -1;
 }
 
 static int ask(struct call *c, struct ipc_conn *conn, struct arena *a)

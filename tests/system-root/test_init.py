@@ -99,6 +99,10 @@ class Init(unittest.TestCase):
         self.assertIn("\nDelivered-To: anna@mail-domain.example\n", text)
         with m.smtp() as s:
             self.assertEqual(s.docmd("EHLO x")[1].split(b"\n")[0], b"host.example.test")
+        nobody = pwd.getpwnam("nobody")
+        r = subprocess.run([f"{PREFIX}/sbin/merpati", "status"], env=m.env, user=nobody.pw_uid, group=nobody.pw_gid,
+                           extra_groups=[], stderr=subprocess.PIPE, cwd="/")
+        self.assertEqual((r.returncode, r.stderr), (77, b"merpati: /etc/merpati is the system's: only root may do that\n"))
         m.close()
         # a name that the host does not know
         m2 = System(self, init=False)

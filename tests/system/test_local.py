@@ -174,7 +174,7 @@ class Local(unittest.TestCase):
         os.rename(users, users + ".away")
         os.mkdir(users)
         m.send("bob@elsewhere.example", ["later" + AT])
-        m.wait_log(r"to=<anna@example.test>,.*dsn=4.3.0, status=deferred \(user directory unavailable")
+        m.wait_log(r"to=<anna@example.test>,.*dsn=4.3.0, status=deferred \(user directory: ")
         os.rmdir(users)
         os.rename(users + ".away", users)
         m.wait("a deferred mail", lambda: m.queue("deferred"))
