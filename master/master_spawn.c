@@ -109,6 +109,7 @@ static void make_environment(
 		"MERPATI_FAULT_REPORT",
 		"MERPATI_CLOCK_SCALE",
 		"MERPATI_CLOCK_SHIFT",
+		"MERPATI_CLOCK_FILE",
 #endif
 	};
 	add_env(l, "PATH", "/usr/sbin:/usr/bin:/sbin:/bin");

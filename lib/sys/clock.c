@@ -1,6 +1,10 @@
 #include "lib/sys/clock.h"
 
 #ifdef MERPATI_FAULTS
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include "lib/base/num.h"
 
 /* The first call fixes the origin, from which scaled time runs; a race writes the same values twice. */
@@ -8,7 +12,27 @@ static struct {
 	int64_t scale; /* 0: not read yet */
 	int64_t wall0_ns, mono0_ns;
 	int64_t shift_s; /* of the wall clock */
+	/* two numbers that a test may change while processes run: more of the shift, and when scaled time began
+	 * for all of them; NULL: none */
+	const int64_t *file;
 } scaled;
+
+/* Mapped by the first call, which is before any jail. */
+static const int64_t *map_file(const char *path)
+{
+	int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	if (fd < 0)
+		return NULL;
+	void *p = mmap(NULL, 2 * sizeof(int64_t), PROT_READ, MAP_SHARED, fd, 0);
+	close(fd);
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static int64_t shift_s(void)
+{
+	int64_t s = __atomic_load_n(&scaled.shift_s, __ATOMIC_RELAXED);
+	return scaled.file ? s + __atomic_load_n(scaled.file, __ATOMIC_RELAXED) : s;
+}
 
 static int64_t raw_ns(clockid_t id)
 {
@@ -29,7 +53,12 @@ static int64_t scale(void)
 	const char *shift = getenv("MERPATI_CLOCK_SHIFT");
 	if (!shift || num_i64(sv_z(shift), &scaled.shift_s) < 0)
 		scaled.shift_s = 0;
+	scaled.file = map_file(getenv("MERPATI_CLOCK_FILE"));
 	scaled.wall0_ns = raw_ns(CLOCK_REALTIME);
+	if (scaled.file && scaled.file[1] > 0) {
+		int64_t began_ns = scaled.file[1] * 1000000000;
+		scaled.wall0_ns = began_ns + (scaled.wall0_ns - began_ns) * (int64_t)v;
+	}
 	scaled.mono0_ns = raw_ns(CLOCK_MONOTONIC);
 	__atomic_store_n(&scaled.scale, (int64_t)v, __ATOMIC_RELEASE);
 	return (int64_t)v;
@@ -49,7 +78,7 @@ struct timespec clock_wall(void)
 	 * corrections of the system's clock */
 	int64_t ns = n == 1 ? raw_ns(CLOCK_REALTIME) :
 			      scaled.wall0_ns + (raw_ns(CLOCK_MONOTONIC) - scaled.mono0_ns) * n;
-	ns += __atomic_load_n(&scaled.shift_s, __ATOMIC_RELAXED) * 1000000000;
+	ns += shift_s() * 1000000000;
 	return (struct timespec){ .tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000 };
 }
 

@@ -3,7 +3,9 @@
  *
  * Layer: sys. Units are in the names. In builds with MERPATI_FAULTS the environment
  * MERPATI_CLOCK_SCALE=N makes time run N times as fast (wall clock starts at the true time), and
- * MERPATI_CLOCK_SHIFT=S sets the wall clock S seconds ahead (-S: back).
+ * MERPATI_CLOCK_SHIFT=S sets the wall clock S seconds ahead (-S: back). MERPATI_CLOCK_FILE=PATH: that file holds
+ * two numbers of eight octets: seconds to add, too (all processes see a change at once), and the time at which
+ * scaled time began for all of them, whenever they start.
  */
 #ifndef SYS_CLOCK_H
 #define SYS_CLOCK_H

@@ -46,6 +46,7 @@ void log_init(const char *tag)
 	if (dot)
 		*dot = '\0';
 	tzset(); /* reads the zone file now: a chroot has none */
+	(void)clock_wall_s(); /* likewise a test's clock */
 }
 
 void log_set_tag(const char *tag)

@@ -4,7 +4,7 @@ found=0 seen=0
 for f in "$1"/sbin/* "$1"/bin/* "$1"/libexec/merpati/*; do
 	[ -f "$f" ] || continue
 	seen=$((seen + 1))
-	for word in MERPATI_FAULT MERPATI_CLOCK_SCALE fault_sites; do
+	for word in MERPATI_FAULT MERPATI_CLOCK_SCALE MERPATI_CLOCK_FILE fault_sites; do
 		if grep -qa "$word" "$f"; then
 			echo "$f: holds \"$word\""
 			found=$((found + 1))
