@@ -4,7 +4,7 @@
  * Layer:     tls (event loop).
  * Ownership: a struct tls_wire is a part of its connection; tls_wire_fini() closes the socket.
  * Errors:    as enum stream_error; errno of the socket in .err.
- * Security:  a call into OpenSSL may read BUDGET octets, then it has to come back: a peer that sends records
+ * Security:  a call into OpenSSL may read .budget octets, then it has to come back: a peer that sends records
  *            without data (KeyUpdate, empty ones) does not keep the loop.
  *
  * What OpenSSL writes is collected and goes out by tls_wire_flush(), all records of one call in one system
@@ -16,8 +16,6 @@
 #include <openssl/ssl.h>
 
 #include "lib/base/buf.h"
-
-#define TLS_WIRE_BUDGET (64u * 1024)
 
 struct tls_wire {
 	int fd;

@@ -23,7 +23,10 @@
 #include "lib/tls/tls_verify.h"
 
 #define HANDSHAKE_MAX (512u * 1024) /* octets that a peer may send in one; 100 kB of certificates is OpenSSL's limit */
-#define NO_DATA_MAX   (1024u * 1024) /* octets of records without data, one after the other */
+#define NO_DATA_MAX   (128u * 1024) /* octets of records without data, one after the other */
+#define NO_DATA_ODD   (20u * 1024)  /* more than a record: small steps from then on, others have their turns */
+#define BUDGET        (32u * 1024)  /* octets that a call may read: a record and more */
+#define BUDGET_ODD    1024u
 #define WRITE_MAX     (64u * 1024)  /* in one call: what is collected is four records at most */
 
 enum state { NEW, OPEN, DEAD };
@@ -117,7 +120,7 @@ static int wait_input(struct tls *t, int64_t deadline)
 static void begin(struct tls *t)
 {
 	tls_error_clear();
-	t->wire.budget = TLS_WIRE_BUDGET;
+	t->wire.budget = t->state == OPEN && t->wire.total_in - t->data_at > NO_DATA_ODD ? BUDGET_ODD : BUDGET;
 	t->wire.err = 0;
 }
 
