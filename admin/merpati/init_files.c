@@ -220,15 +220,9 @@ void init_master_cf(bool system, struct buf *out)
 	        readers, readers);
 	buf_puts(out,
 	        "postman       unix       -       n      n      -      -       postman\n"
-	        "# Mail for other hosts is accepted from mynetworks and waits in the queue.\n"
-	        "smtp          unix       -       -      n      -      -       error\n"
-	        "  -o { error_defer_text = 4.3.2 delivery to other hosts is not part of this "
-	        "version; "
-	        "the mail waits in the queue }\n"
-	        "relay         unix       -       -      n      -      -       error\n"
-	        "  -o { error_defer_text = 4.3.2 delivery to other hosts is not part of this "
-	        "version; "
-	        "the mail waits in the queue }\n");
+	        "smtp          unix       -       -      n      -      -       smtp\n"
+	        "relay         unix       -       -      n      -      -       smtp\n"
+	        "lmtp          unix       -       -      n      -      -       lmtp\n");
 }
 
 void init_aliases(bool system, struct buf *out)

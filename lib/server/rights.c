@@ -8,6 +8,8 @@ static const struct rights table[] = {
 	{ .program = "login", .account = RIGHTS_NET, .jailed = true },
 	{ .program = "dnsd", .account = RIGHTS_NET, .jailed = true },
 	{ .program = "anvil", .account = RIGHTS_NET, .jailed = true },
+	{ .program = "smtp", .account = RIGHTS_OUT, .jailed = true },
+	{ .program = "lmtp", .account = RIGHTS_OUT, .jailed = true },
 	{ .program = "pickup", .account = RIGHTS_MAIL },
 	{ .program = "cleanup", .account = RIGHTS_MAIL },
 	{ .program = "qmgr", .account = RIGHTS_MAIL },

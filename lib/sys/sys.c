@@ -72,6 +72,15 @@ int sys_fsync_(struct fault_site *s, int fd)
 	return RETRY(fsync(fd));
 }
 
+ssize_t sys_pread_cached(int fd, void *p, size_t n, off_t off)
+{
+	struct iovec v = { .iov_base = p, .iov_len = n };
+	ssize_t got = RETRY(preadv2(fd, &v, 1, off, RWF_NOWAIT));
+	if (got < 0 && (errno == EOPNOTSUPP || errno == ENOSYS))
+		errno = EAGAIN;
+	return got;
+}
+
 void sys_writeout_start(int fd)
 {
 	int saved = errno;

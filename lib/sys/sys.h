@@ -98,6 +98,11 @@ int sys_write_all_(struct fault_site *s, int fd, const void *p, size_t n);
 int sys_pwrite_all_(struct fault_site *s, int fd, const void *p, size_t n, off_t off);
 int sys_pread_all_(struct fault_site *s, int fd, void *p, size_t n, off_t off);
 
+/*
+ * Not hooked: what of [OFF, OFF + N) is in memory already. > 0 octets; 0 end of file; -1: a read would wait
+ * for the disk, or this file system cannot tell (EAGAIN), or another error: ask sys_pread_all() in a thread.
+ */
+ssize_t sys_pread_cached(int fd, void *p, size_t n, off_t off);
 /* Not hooked, a hint: begin to write out what FD has dirty; the fsync that follows waits and tells errors. */
 void sys_writeout_start(int fd);
 /* Not hooked: close never reports what fsync would; keeps errno; -1 is ignored. */

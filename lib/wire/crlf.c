@@ -23,11 +23,31 @@ static char *put_run(struct crlf *c, const char *p, size_t n, char *o)
 	return o + keep;
 }
 
+/* The same for a stretch that may be too long for a line. */
+static char *put_lines(struct crlf *c, const char *p, size_t n, char *o)
+{
+	while (c->limit > 0 && n > c->limit - c->column) {
+		size_t part = c->limit - c->column;
+		o = put_run(c, p, part, o);
+		if (c->cr && c->clean_cr)
+			*o++ = ' '; /* no LF follows at once */
+		c->cr = false;
+		memcpy(o, "\r\n ", 3);
+		o += 3;
+		p += part;
+		n -= part;
+		c->column = c->limit > 1 ? 1 : 0; /* the blank counts; a limit of one has no room for it */
+	}
+	c->column += c->limit > 0 ? n : 0;
+	return put_run(c, p, n, o);
+}
+
 int crlf_put(struct crlf *c, struct sv in, struct buf *out)
 {
-	if (in.len > (SIZE_MAX - 2) / 2)
+	size_t broken = c->limit > 1 ? in.len / (c->limit - 1) + 1 : c->limit * (in.len + 1);
+	if (in.len > (SIZE_MAX - 16) / 8)
 		return -1;
-	char *start = buf_room(out, 2 * in.len + 2);
+	char *start = buf_room(out, 2 * in.len + 2 + 4 * broken);
 	if (!start)
 		return -1;
 	char *o = start;
@@ -36,7 +56,7 @@ int crlf_put(struct crlf *c, struct sv in, struct buf *out)
 			*o++ = '.';
 		const char *lf = memchr(in.p, '\n', in.len);
 		size_t n = lf ? (size_t)(lf - in.p) : in.len;
-		o = put_run(c, in.p, n, o);
+		o = put_lines(c, in.p, n, o);
 		if (!lf)
 			break;
 		if (!c->cr || c->clean_cr)
@@ -44,6 +64,7 @@ int crlf_put(struct crlf *c, struct sv in, struct buf *out)
 		*o++ = '\n';
 		c->cr = false;
 		c->bol = true;
+		c->column = 0;
 		in = sv_from(in, n + 1);
 	}
 	buf_added(out, (size_t)(o - start));
@@ -61,6 +82,7 @@ int crlf_finish(struct crlf *c, struct buf *out)
 		rc |= buf_puts(out, ".\r\n");
 	c->cr = false;
 	c->bol = true;
+	c->column = 0;
 	return rc;
 }
 

@@ -14,10 +14,11 @@ static void check(bool ok)
 		abort();
 }
 
-static void convert(struct sv in, size_t step, bool dots, bool clean, struct buf *out)
+static void convert(struct sv in, size_t step, bool dots, bool clean, size_t limit, struct buf *out)
 {
 	struct crlf c;
 	crlf_init(&c, dots, clean);
+	c.limit = limit;
 	while (in.len) {
 		struct sv piece = sv_upto(in, step);
 		check(crlf_put(&c, piece, out) == 0);
@@ -48,6 +49,22 @@ static void read_back(struct sv in, struct sv sent)
 	buf_free(&back);
 }
 
+/* Every line is within the limit, but for the dot that is put before it, however the content comes. */
+static void check_limit(struct sv in, size_t step, size_t limit)
+{
+	struct buf one, many;
+	buf_init(&one, 16 * in.len + 64);
+	buf_init(&many, 16 * in.len + 64);
+	convert(in, SIZE_MAX, true, true, limit, &one);
+	convert(in, step, true, true, limit, &many);
+	check(sv_eq(buf_sv(&one), buf_sv(&many)));
+	struct sv rest = buf_sv(&one), line;
+	while (sv_take_line(&rest, &line))
+		check(line.len <= (limit < 2 ? 2 : limit) + 1);
+	buf_free(&one);
+	buf_free(&many);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	if (size < 1)
@@ -58,8 +75,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		struct buf one, many;
 		buf_init(&one, 8 * size + 64);
 		buf_init(&many, 8 * size + 64);
-		convert(in, SIZE_MAX, k & 1, k & 2, &one);
-		convert(in, step, k & 1, k & 2, &many);
+		convert(in, SIZE_MAX, k & 1, k & 2, 0, &one);
+		convert(in, step, k & 1, k & 2, 0, &many);
 		check(sv_eq(buf_sv(&one), buf_sv(&many)));
 		if (k == 0)
 			check(one.len == crlf_size(in, '\0'));
@@ -68,5 +85,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		buf_free(&one);
 		buf_free(&many);
 	}
+	check_limit(in, step, 1 + data[0] / 16);
 	return 0;
 }

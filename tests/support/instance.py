@@ -76,6 +76,8 @@ class Instance:
         if os.getuid() == 0:
             cmd += ["--owner", owner()]
         self.merpati(*cmd[:1], self.conf, *cmd[1:], c=False)
+        # no test asks the outside: nobody listens there, which is an answer at once
+        self.edit("main.cf", "dnsd_servers = 127.0.0.1:9\n")
         if main_cf:
             self.edit("main.cf", "".join(f"{k} = {v}\n" for k, v in main_cf.items()))
         if master_cf:

@@ -23,6 +23,8 @@ ALLOWED = {
     "login": set(),
     "anvil": set(),
     "dnsd": NET,
+    "smtp": NET,
+    "lmtp": NET,
     "pickup": MAIL | QUEUE | {"read-passwd"},
     "cleanup": MAIL | QUEUE | READS_ALL | {"read-log"},
     "qmgr": MAIL | QUEUE,

@@ -26,6 +26,8 @@ TABLE = {
     "login": ("merpati-net", EMPTY, {}),
     "dnsd": ("merpati-net", EMPTY, {}),
     "anvil": ("merpati-net", EMPTY, {}),
+    "smtp": ("merpati-out", EMPTY, {}),
+    "lmtp": ("merpati-out", EMPTY, {}),
     "pickup": ("merpati", "/", {}),
     "cleanup": ("merpati", "/", {}),
     "qmgr": ("merpati", "/", {}),
@@ -79,12 +81,14 @@ class Process:
 class Rights(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        m = cls.m = System(main_cf={"transport_maps": "inline:{ {gone.example = discard:}, {run.example = run:} }",
+        m = cls.m = System(main_cf={"transport_maps": "inline:{ {gone.example = discard:}, {run.example = run:}, {l.example = lmtp:[127.0.0.1]}, "
+                                                      "{e.example = retry:later} }",
                                     "virtual_mailbox_domains": "v.example", "virtual_mailbox_base": "/var/mail",
                                     "virtual_mailbox_maps": "inline:{ {x@v.example = x/} }",
                                     # root's: nobody becomes that
                                     "virtual_uid_maps": "static:0", "virtual_gid_maps": "static:0",
-                                    "relay_domains": "gone.example, run.example", "smtpd_client_event_limit_exceptions": "", "max_idle": "600s",
+                                    "relay_domains": "gone.example, run.example, l.example, e.example",
+                                    "smtpd_client_event_limit_exceptions": "", "max_idle": "600s",
                                     "local_recipient_maps": "proxy:unix:passwd.byname $alias_maps"})
         anna = m.unix_user("anna", "secret", groups=["audio"])
         with open("/etc/merpati/aliases", "a") as f:
@@ -112,9 +116,13 @@ class Rights(unittest.TestCase):
             s.sendmail("x@example.test", ["x@v.example"], "Subject: v\r\n\r\nv\r\n")
             s.sendmail("x@example.test", ["x@run.example"], "Subject: r\r\n\r\nr\r\n")
             s.sendmail("x@example.test", ["someone@far.example"], "Subject: 3\r\n\r\n3\r\n")
+            s.sendmail("x@example.test", ["someone@e.example"], "Subject: e\r\n\r\ne\r\n")
+            s.sendmail("x@example.test", ["someone@l.example"], "Subject: 5\r\n\r\n5\r\n")
         m.run("sendmail", "anna", input=b"Subject: 4\n\n4\n")
         m.wait_log(r"/discard\[.*status=sent")
         m.wait_log(r"/error\[.*status=deferred")
+        m.wait_log(r"/smtp\[.*status=deferred")
+        m.wait_log(r"/lmtp\[.*status=deferred \(connect to 127.0.0.1\[127.0.0.1\]:24: Connection refused\)")
         cls.imap = imaplib.IMAP4("127.0.0.1", 143)
         cls.imap.login("anna", "secret")
         cls.pop3 = poplib.POP3("127.0.0.1", 110)
@@ -206,7 +214,7 @@ class Rights(unittest.TestCase):
                     self.assertEqual(status[key], p.status[key], (p.name, task, key))
 
     def test_descriptors_of_jailed_processes(self):
-        """Sockets, the loop's own descriptors, standard streams, a lock; no directory, and no file to write."""
+        """Sockets, the loop's own descriptors, standard streams, a lock; no directory, no file to write but results."""
         streams = ("/dev/null", "/var/log/merpati/mail.log", "/mail.log")
         for p in self.processes():
             if self.expected(p)[1] != EMPTY:
@@ -215,6 +223,11 @@ class Rights(unittest.TestCase):
                 with self.about(p):
                     with open(f"/proc/{p.pid}/fdinfo/{fd}") as f:
                         flags = int(re.search(r"^flags:\s*(\d+)", f.read(), re.M)[1], 8)
+                    if p.name in ("smtp", "lmtp") and re.match(r"/var/spool/merpati/(done|active)/", link):
+                        # of a delivery: its results, which it may only append, and the mail
+                        want = os.O_WRONLY | os.O_APPEND if "/done/" in link else os.O_RDONLY
+                        self.assertEqual(flags & (os.O_ACCMODE | os.O_APPEND), want, (link, oct(flags)))
+                        continue
                     if link.startswith("/var/spool"):
                         self.assertTrue(flags & os.O_PATH or flags & os.O_ACCMODE == os.O_RDONLY, oct(flags))
                     if fd <= 2:

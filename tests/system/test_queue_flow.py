@@ -52,7 +52,8 @@ class QueueFlow(unittest.TestCase):
     def test_other_hosts_wait(self):
         m = self.instance()
         self.send(m, ["x@far.example"])
-        m.wait_log(re.escape("dsn=4.3.2, status=deferred (delivery to other hosts is not part of this version"))
+        m.wait_log(re.escape("dsn=4.4.3, status=deferred (Host or domain name not found. Name service error for "
+                             "name=far.example type=MX: Host not found, try again)"))
         wait_for("it waits", lambda: self.in_queue(m, "deferred"))
         self.assertTrue(self.in_queue(m, "defer"))
         before = len(m.log().split("status=deferred"))

@@ -57,6 +57,40 @@ static void converts_in_every_segmentation(UNUSED void **state)
 	}
 }
 
+static void breaks_long_lines(UNUSED void **state)
+{
+	static const struct {
+		size_t limit;
+		const char *in, *out;
+	} rows[] = {
+		{ 5, "12345\n", "12345\r\n.\r\n" },
+		{ 5, "123456\n", "12345\r\n 6\r\n.\r\n" },
+		{ 5, "1234567890\nab\n", "12345\r\n 6789\r\n 0\r\nab\r\n.\r\n" },
+		{ 5, "1234.6\n.2345\n", "1234.\r\n 6\r\n..2345\r\n.\r\n" },
+		{ 5, "12345.\n", "12345\r\n .\r\n.\r\n" },
+		{ 5, "1234\r6\n", "1234 \r\n 6\r\n.\r\n" },
+		{ 5, "123456", "12345\r\n 6\r\n.\r\n" },
+		{ 1, "12\n", "1\r\n 2\r\n.\r\n" },
+		{ 2, "123\n", "12\r\n 3\r\n.\r\n" },
+		{ 0, "1234567\n", "1234567\r\n.\r\n" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		for (size_t step = 1; step <= strlen(rows[i].in); step++) {
+			struct crlf c;
+			struct buf out;
+			struct sv in = sv_z(rows[i].in);
+			t_case(rows[i].in);
+			buf_init(&out, 1000);
+			crlf_init(&c, true, true);
+			c.limit = rows[i].limit;
+			for (; in.len; in = sv_from(in, step))
+				assert_int_equal(crlf_put(&c, sv_upto(in, step), &out), 0);
+			assert_int_equal(crlf_finish(&c, &out), 0);
+			assert_string_equal(buf_z(&out), rows[i].out);
+			buf_free(&out);
+		}
+}
+
 static void stops_at_the_ceiling(UNUSED void **state)
 {
 	struct crlf c;
@@ -71,6 +105,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(converts_in_every_segmentation),
+		cmocka_unit_test(breaks_long_lines),
 		cmocka_unit_test(stops_at_the_ceiling),
 	};
 	return cmocka_run_group_tests_name("crlf", tests, NULL, NULL);

@@ -1,0 +1,136 @@
+/*
+ * A mail's way through its destinations:
+ *
+ *     next hop, or several, then smtp_fallback_relay
+ *         addresses in their order, at most smtp_mx_address_limit
+ *             a kept connection, or a new one (at most smtp_mx_session_limit of them greet)
+ *                 the mail for all recipients that still wait
+ *
+ * What a server has not settled is left for the next one; the last one's word counts (smtpc_trouble.c).
+ */
+#include "lib/base/list.h"
+#include "lib/fiber/fiber.h"
+#include "lib/sys/log.h"
+#include "smtp/smtpc.h"
+
+#define DESTS_MAX 20 /* of one mail */
+
+struct route {
+	struct sv dests[DESTS_MAX];
+	size_t n;
+	size_t nfirst; /* so many are the mail's own, the rest is smtp_fallback_relay */
+};
+
+static void plan(struct route *r, struct sv nexthop, const char *fallback)
+{
+	struct sv list = nexthop;
+	r->n = 0;
+	while (r->n < DESTS_MAX && smtpc_dest_take(&list, &r->dests[r->n]))
+		r->n++;
+	r->nfirst = r->n;
+	list = sv_z(fallback);
+	while (r->n < DESTS_MAX && smtpc_dest_take(&list, &r->dests[r->n]))
+		r->n++;
+}
+
+/* The mail through the session that is open, and its end. False: as smtpc_mail(). */
+static bool use_session(struct smtpc_try *t)
+{
+	const char *relay = arena_strdup(t->rq->arena, sv_z(t->s->relay));
+	deliver_relay(t->rq, relay ? relay : "none");
+	deliver_connected(t->rq);
+	bool begun = smtpc_mail(t);
+	deliver_relay(t->rq, "none");
+	smtpc_close(t->s);
+	t->s = NULL;
+	return begun;
+}
+
+/* A new session with one address or socket. LAST: there is no other; LAST_DEST: nor another destination. */
+static void try_place(struct smtpc_try *t, const struct smtpc_place *to, bool last, bool last_dest)
+{
+	struct smtpc_why why;
+	unsigned limit = t->p->set.session_limit;
+	t->s = smtpc_open(t->p, to, &why);
+	if (!t->s) {
+		log_info("%s", why.text); /* which names the server */
+		t->why = why;
+		return;
+	}
+	t->sessions++;
+	t->final = last_dest && (last || (limit > 0 && t->sessions >= limit));
+	if (smtpc_hello(t->p, t->s, to, &why) == 1) {
+		(void)use_session(t);
+		return;
+	}
+	const char *relay = arena_strdup(t->rq->arena, sv_z(t->s->relay));
+	deliver_relay(t->rq, relay ? relay : "none");
+	deliver_connected(t->rq);
+	smtpc_all_failed(t, &why);
+	deliver_relay(t->rq, "none");
+	smtpc_close(t->s);
+	t->s = NULL;
+}
+
+static void try_addresses(struct smtpc_try *t, const struct smtpc_dest *d, bool last_dest, bool *own)
+{
+	struct smtpc_hosts hosts;
+	unsigned limit = t->p->set.session_limit;
+	if (smtpc_hosts_find(t->p, d, t->rq->arena, &hosts, own, &t->why) < 0)
+		return;
+	for (size_t i = 0; i < hosts.n && smtpc_left(t->rq) > 0 && !fiber_cancelled(); i++) {
+		struct smtpc_place to = { .dest = d, .addr = &hosts.v[i], .loops = d->port == 25 };
+		try_place(t, &to, i + 1 == hosts.n, last_dest);
+		if (limit > 0 && t->sessions >= limit)
+			break;
+	}
+}
+
+static void try_dest(struct smtpc_try *t, struct sv text, bool last, bool *own)
+{
+	struct smtpc_dest d;
+	struct err e = ERR_INIT;
+	t->sessions = 0;
+	if (smtpc_dest_parse(text, &t->p->set.ports, &d, &e) < 0) {
+		log_warn("%.*s: %s", SV_ARG(t->rq->queue_id), e.text);
+		smtpc_because(&t->why, DSN(4, 3, 5), "mail system configuration error: %s", e.text);
+	} else if (d.kind == SMTPC_DEST_UNIX) {
+		struct smtpc_place to = { .dest = &d };
+		try_place(t, &to, true, last);
+	} else {
+		try_addresses(t, &d, last, own);
+	}
+}
+
+/* What somebody wrote into main.cf cannot be the fault of the mail. */
+static void forgive_configuration(struct smtpc_try *t, const struct route *r)
+{
+	const char *blame = NULL;
+	if (r->n > r->nfirst)
+		blame = t->p->set.lmtp ? "lmtp_fallback_relay" : "smtp_fallback_relay";
+	else if (sv_ieqz(t->rq->nexthop, t->p->core.relayhost))
+		blame = "relayhost";
+	if (!blame || t->why.dsn.cls != 5)
+		return;
+	log_warn("%s configuration problem: %s", blame, t->why.text);
+	t->why.dsn = DSN(4, 3, 5);
+}
+
+void smtpc_handle(struct deliver_request *rq, void *smtpc)
+{
+	struct smtpc_try t = { .p = smtpc, .rq = rq };
+	struct route r;
+	bool own = false;
+	plan(&r, rq->nexthop, t.p->set.fallback_relay);
+	for (size_t i = 0; i < r.n && smtpc_left(rq) > 0 && !own; i++)
+		try_dest(&t, r.dests[i], i + 1 == r.n, &own);
+	if (smtpc_left(rq) == 0)
+		return;
+	/* no server would have the rest, or there is none */
+	if (!t.why.set)
+		smtpc_because(&t.why, DSN(4, 3, 0), "server unavailable or unable to receive mail");
+	forgive_configuration(&t, &r);
+	t.final = true;
+	deliver_connected(rq);
+	smtpc_all_failed(&t, &t.why);
+}

@@ -1,0 +1,41 @@
+/* The process: parameters before the jail, pools behind it. */
+#include "lib/fiber/fiber.h"
+#include "lib/sys/jail.h"
+#include "smtp/smtpc.h"
+#include "smtp/smtpc_process.h"
+
+static int pre_jail(struct server *s, bool lmtp, struct err *e)
+{
+	struct smtpc *p = mem_alloc(sizeof(*p));
+	p->server = s;
+	server_set_state(s, p);
+	if (params_core_load(server_config(s), &p->core, e) < 0 ||
+		smtpc_settings_load(server_config(s), lmtp, &p->set, e) < 0)
+		return -1;
+	p->own = own_addresses_find(p->core.inet_interfaces, p->core.proxy_interfaces);
+	return 0;
+}
+
+int smtpc_pre_jail_smtp(struct server *s, struct err *e)
+{
+	return pre_jail(s, false, e);
+}
+
+int smtpc_pre_jail_lmtp(struct server *s, struct err *e)
+{
+	return pre_jail(s, true, e);
+}
+
+int smtpc_post_jail(struct server *s, struct err *e)
+{
+	struct smtpc *p = server_state(s);
+	(void)e;
+	p->dns = server_pool(s, "dns", 20);
+	return 0;
+}
+
+void smtpc_serve(struct server_conn *c)
+{
+	static const struct deliver_agent agent = { .relay = "none", .handle = smtpc_handle };
+	deliver_serve(c, &agent, c->state);
+}

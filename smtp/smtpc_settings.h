@@ -1,0 +1,64 @@
+/*
+ * smtp/smtpc_settings.h - the parameters of the client: smtp_x for smtp(8), lmtp_x for lmtp(8).
+ *
+ * Layer:     smtp.
+ * Ownership: texts live as long as the configuration.
+ * Errors:    -1 with class CONFIG: the process does not start.
+ */
+#ifndef SMTP_SMTPC_SETTINGS_H
+#define SMTP_SMTPC_SETTINGS_H
+
+#include "lib/config/params.h"
+#include "smtp/smtpc_dest.h"
+#include "smtp/smtpc_order.h"
+
+/* Extensions that a server may offer; bits. The names that smtp_discard_ehlo_keywords takes are in
+ * smtpc_ehlo.c. */
+enum smtpc_feature {
+	SMTPC_PIPELINING = 1 << 0,
+	SMTPC_SIZE = 1 << 1,
+	SMTPC_8BITMIME = 1 << 2,
+	SMTPC_DSN = 1 << 3,
+	SMTPC_SMTPUTF8 = 1 << 4,
+	SMTPC_STARTTLS = 1 << 5,
+	SMTPC_AUTH = 1 << 6,
+	SMTPC_CHUNKING = 1 << 7,
+	SMTPC_ENHANCED = 1 << 8,
+	SMTPC_XFORWARD = 1 << 9,
+	SMTPC_EHLO = 1 << 10, /* it answered EHLO, or LHLO */
+};
+
+/* Seconds that each part of a dialogue may take. */
+struct smtpc_times {
+	long connect, helo, mail, rcpt, data_init, data_xfer, data_done, rset, quit;
+};
+
+struct smtpc_settings {
+	bool lmtp;
+	/* where to */
+	struct smtpc_ports ports;
+	struct smtpc_order order; /* .random is the caller's */
+	const char *fallback_relay;
+	bool use_mx;              /* disable_dns_lookups = no, smtp_host_lookup with dns */
+	bool defer_without_address;
+	bool ignore_mx_error;
+	bool ipv4, ipv6;
+	unsigned session_limit;
+	/* from where */
+	const char *bind_address, *bind_address6;
+	bool bind_enforce;
+	/* greeting */
+	const char *helo_name;
+	bool always_ehlo, never_ehlo, skip_5xx;
+	unsigned discard; /* enum smtpc_feature bits that are not used */
+	/* transactions */
+	bool quote, skip_quit, whole_requests, assume_final;
+	unsigned line_limit;
+	unsigned min_rate;
+	struct smtpc_times times;
+};
+
+MUST_USE int smtpc_settings_load(const struct config *cfg, bool lmtp, struct smtpc_settings *out,
+	struct err *e);
+
+#endif
