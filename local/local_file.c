@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "lib/clnt/clnt_postman.h"
+#include "lib/deliver/deliver_head.h"
 #include "lib/deliver/deliver_postman.h"
 #include "lib/fiber/fiber.h"
 #include "lib/mail/mbox_text.h"

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "lib/deliver/deliver_mailbox.h"
+#include "lib/deliver/deliver_head.h"
 #include "lib/fiber/fiber.h"
 #include "lib/mail/addr.h"
 #include "lib/mail/header.h"

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "lib/clnt/clnt_postman.h"
+#include "lib/deliver/deliver_head.h"
 #include "lib/deliver/deliver_postman.h"
 #include "lib/fiber/fiber.h"
 #include "lib/mail/mbox_text.h"

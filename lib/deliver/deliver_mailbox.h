@@ -54,12 +54,4 @@ struct deliver_mailbox {
 MUST_USE int deliver_mailbox(struct deliver_request *rq, size_t i, const struct deliver_mailbox *m,
 	struct deliver_outcome *out, struct sv *redirect);
 
-/* Append the header lines that go in front of a mail in a mailbox: Return-Path, X-Original-To,
- * Delivered-To (when not empty). 0, or -1 at the ceiling. */
-int deliver_head(struct buf *out, struct sv sender, struct sv original, struct sv delivered_to);
-
-/* Its parts: Return-Path; the field NAME with an address. */
-int deliver_return_path(struct buf *out, struct sv sender);
-int deliver_address_field(struct buf *out, const char *name, struct sv address);
-
 #endif
