@@ -64,6 +64,13 @@ void pickup_serve(struct server_conn *sc);
 /* pickup_scan.c: the fiber that empties maildrop/ */
 void pickup_scan(void *arg);
 
+/* What a mail's nonce is made of, besides a text: doc/queue.md. */
+enum pickup_origin {
+	PICKUP_OF_FILE = 1,    /* the name of its file in maildrop/ */
+	PICKUP_OF_DROP_ID = 2, /* what sendmail gave it, on both of its ways */
+	PICKUP_OF_NOTICE = 3,  /* the name of the file that it tells of */
+};
+
 /* pickup_mail.c */
 #define PICKUP_UID_UNKNOWN (-1)
 void pickup_mail_init(struct pickup_mail *m, struct pickup *p, int64_t uid);
@@ -72,9 +79,10 @@ void pickup_mail_fini(struct pickup_mail *m); /* aborts what is not ended */
 MUST_USE int pickup_mail_feed(struct pickup_mail *m, struct sv octets, struct err *e);
 /* After the last octet. 0 with the verdict; -1 as above. */
 MUST_USE int pickup_mail_end(struct pickup_mail *m, struct clnt_cleanup_result *out, struct err *e);
-/* Tell SENDER that its mail was refused; HEAD is the start of that mail. 0, or -1: try again later. */
-MUST_USE int pickup_notice(
-	struct pickup *p, struct sv sender, const char *reason, struct sv head, struct err *e);
+/* Tell SENDER that its mail, maildrop/ID, was refused; HEAD is the start of that mail. A Maildir gets it once, however
+ * often it is told. 0, or -1: try again later. */
+MUST_USE int pickup_notice(struct pickup *p, struct sv id, struct sv sender, const char *reason, struct sv head,
+	struct err *e);
 
 /* pickup_requeue.c: a queue file that postsuper -r put into maildrop/ */
 /* 1 requeued (or nothing left to do): remove it; 0 damaged: to corrupt/; -1 later (E). */

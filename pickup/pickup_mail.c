@@ -103,7 +103,7 @@ static int on_record(struct pickup_mail *m, const struct drop_record *r, struct 
 	case DROP_FULL_NAME: return keep(m, r->data, &m->o.full_name);
 	case DROP_ENVID: return keep(m, r->data, &m->o.envid);
 	case DROP_ID:
-		m->o.parent_nonce = 2;
+		m->o.parent_nonce = PICKUP_OF_DROP_ID;
 		return keep(m, r->data, &m->o.expansion);
 	case DROP_BODY: return keep(m, r->data, &m->o.body_type);
 	case DROP_RET: m->o.ret = r->number; return 0;
@@ -178,10 +178,12 @@ static int put_notice(struct buf *b, struct pickup *p, struct sv sender, const c
 	return b->overflow ? -1 : 0;
 }
 
-int pickup_notice(struct pickup *p, struct sv sender, const char *reason, struct sv head, struct err *e)
+int pickup_notice(struct pickup *p, struct sv id, struct sv sender, const char *reason, struct sv head,
+	struct err *e)
 {
 	struct clnt_cleanup_open o = { .uid = -1, .origin = SV("pickup"), .rewrite_context = SV("local"),
-		.flags = CLEANUP_FLAG_RESUBMIT | CLEANUP_FLAG_SKIP_BCC };
+		.flags = CLEANUP_FLAG_RESUBMIT | CLEANUP_FLAG_SKIP_BCC, .parent_nonce = PICKUP_OF_NOTICE,
+		.expansion = id };
 	struct clnt_cleanup_rcpt to = { .address = sender, .notify = 1 };
 	struct clnt_cleanup_result result;
 	struct clnt_cleanup *c = clnt_cleanup_new(p->cleanup, CLEANUP_MS);

@@ -48,7 +48,7 @@ static enum fate refused(struct pickup *p, const char *id, struct pickup_mail *m
 		log_warn("maildrop/%s: refused: %s; it has no sender to tell: kept in corrupt/", id, text);
 		return FATE_CORRUPT;
 	}
-	if (pickup_notice(p, m->o.sender, text, buf_sv(&m->head), &e) < 0) {
+	if (pickup_notice(p, sv_z(id), m->o.sender, text, buf_sv(&m->head), &e) < 0) {
 		log_warn("maildrop/%s: refused: %s; its sender cannot be told now: %s", id, text, e.text);
 		return FATE_KEEP;
 	}
@@ -63,7 +63,7 @@ static enum fate take_drop(struct pickup *p, const char *id, int fd, const struc
 	struct err e = ERR_INIT;
 	enum fate fate = FATE_KEEP;
 	pickup_mail_init(&m, p, (int64_t)st->st_uid);
-	m.o.parent_nonce = 1;
+	m.o.parent_nonce = PICKUP_OF_FILE;
 	m.o.expansion = sv_z(id);
 	int rc = feed_file(&m, fd, &e);
 	if (rc == 0)

@@ -305,6 +305,14 @@ static void end_turn(struct queue *q, const struct commit_batch *b)
 	}
 }
 
+/* The turn did not come: nothing was begun for any of B. */
+static void give_up(const struct queue *q, struct commit_batch *b)
+{
+	for (struct job *j = b->first; j; j = j->next)
+		j->rc = err_set(j->e, ERR_TEMP, "queue file %s: the disk has been busy for %lld s", j->w->h.id,
+			(long long)(q->turn_ms / 1000));
+}
+
 /* Begin a batch with J and see it through. Others join until its turn comes, and while this fiber lets those
  * run that are ready now. */
 static void lead(struct queue *q, struct job *j)
@@ -316,12 +324,17 @@ static void lead(struct queue *q, struct job *j)
 	}
 	join(&b, j);
 	q->forming = &b;
-	(void)fiber_sem_take(q->turns, FIBER_FOREVER);
-	(void)fiber_yield();
+	bool has_turn = fiber_sem_take(q->turns, fiber_deadline(q->turn_ms)) == 1;
+	if (has_turn)
+		(void)fiber_yield();
 	if (q->forming == &b)
 		q->forming = NULL;
-	fiber_offload(FIBER_POOL_DURABLE, batch_job, &b);
-	end_turn(q, &b);
+	if (has_turn) {
+		fiber_offload(FIBER_POOL_DURABLE, batch_job, &b);
+		end_turn(q, &b);
+	} else {
+		give_up(q, &b);
+	}
 	fiber_event_set(b.done);
 	fiber_event_free(b.done);
 }
@@ -334,6 +347,7 @@ static int commit_together(struct queue_writer *w, struct err *e)
 	bool before = fiber_shield(true); /* the thread works on this stack */
 	if (q->forming && q->forming->count < BATCH_MAX) {
 		join(q->forming, &j);
+		/* as long as the one who leads it waits for its turn, and then for the disk: queue_commit.h */
 		(void)fiber_event_wait(q->forming->done, FIBER_FOREVER);
 	} else if (fiber_self()) {
 		lead(q, &j);

@@ -8,6 +8,12 @@
  *            kill -9 of every process and a power cut. When it has returned -1 the mail is gone; should
  *            its removal fail too, the worst is that it is delivered although it was refused.
  *
+ * Waits:     while other mails are written a commit waits for its turn, at most QUEUE_TURN_MS: then it fails (TEMP)
+ *            and nothing of it was begun. Once its turn has come, the wait ends when the disk has answered, or
+ *            reported an error, and not before: the kernel has the mail then, and an answer that is given without
+ *            knowing could refuse a mail that is queued. A disk that answers nobody stops what asks it; whoever
+ *            waits for the verdict (smtpd, pickup, ...) has a deadline of its own.
+ *
  * Content up to QUEUE_SMALL octets stays in memory: the whole mail is then one create, one write and one
  * fsync. Commits that wait are made durable together: one offload, one fsync of a directory. Larger content
  * goes to the file as it comes.

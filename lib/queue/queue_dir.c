@@ -30,6 +30,7 @@ int queue_open(struct queue *q, const char *spool, struct err *e)
 		return err_sys(e, errno, "open queue directory %s", spool);
 	q->forming = NULL;
 	q->turns = NULL;
+	q->turn_ms = QUEUE_TURN_MS;
 	for (size_t i = 0; i < QUEUE_HASH_DIRS; i++) {
 		struct queue_dirsync *d = &q->incoming[i];
 		memset(d, 0, sizeof(*d));

@@ -53,6 +53,9 @@ struct queue_dirsync {
 	int fd;            /* -1 until the first entry is about to be made */
 };
 
+/* Below the time that smtpd waits for a verdict. */
+#define QUEUE_TURN_MS (240 * 1000)
+
 struct commit_batch;  /* lib/queue/queue_commit.c */
 struct fiber_sem;
 
@@ -62,6 +65,7 @@ struct queue {
 	struct commit_batch *forming; /* takes commits until its turn comes */
 	struct fiber_sem *turns;      /* for batches to be at work; NULL before the first */
 	unsigned nturns;              /* how many there are, taken or not */
+	int64_t turn_ms;              /* longest wait for one; queue_open() sets QUEUE_TURN_MS */
 };
 
 /* SPOOL is queue_directory. The directories below need not exist yet. 0 or -1. */

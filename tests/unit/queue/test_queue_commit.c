@@ -238,6 +238,40 @@ static void a_missing_directory_is_temporary(UNUSED void **state)
 	tmpdir_remove(dir);
 }
 
+/* All turns are taken by batches that do not end: those who wait are refused in time, and nothing is left. */
+static void a_turn_that_does_not_come_is_temporary(UNUSED void **state)
+{
+	char *dir = tmpdir_new();
+	struct run r;
+	struct err e = ERR_INIT;
+	/* the large one is in the queue already when it asks for its turn */
+	struct plan plans[] = { { .lines = 1, .rcpts = 1 },
+		{ .lines = 5000, .rcpts = 1 },
+		{ .lines = 2, .rcpts = 1 } };
+	assert_int_equal(queue_open(&r.q, dir, &e), 0);
+	assert_int_equal(queue_create_dirs(&r.q, &e), 0);
+	r.q.turns = fiber_sem_new(0);
+	r.q.nturns = 4;
+	r.q.turn_ms = 50;
+	r.plans = plans;
+	r.n = r.left = ARRAY_LEN(plans);
+	assert_int_equal(fiber_main(start_all, &r), 0);
+	for (size_t i = 0; i < ARRAY_LEN(plans); i++) {
+		assert_int_equal(plans[i].rc, -1);
+		assert_int_equal(plans[i].e.cls, ERR_TEMP);
+		assert_non_null(strstr(plans[i].e.text, "the disk has been busy"));
+	}
+	assert_int_equal(count_files(&r.q, QUEUE_DIR_INCOMING), 0);
+	/* the next one has its turn */
+	fiber_sem_give(r.q.turns);
+	r.n = r.left = 1;
+	assert_int_equal(fiber_main(start_all, &r), 0);
+	assert_int_equal(plans[0].rc, 0);
+	assert_int_equal(count_files(&r.q, QUEUE_DIR_INCOMING), 1);
+	queue_close(&r.q);
+	tmpdir_remove(dir);
+}
+
 #ifdef MERPATI_FAULTS
 /* --- a failed fsync of the directory: FAULT below is the plan of this program ------------------------- */
 
@@ -356,6 +390,7 @@ int main(void)
 		cmocka_unit_test(two_hundred_at_once),
 		cmocka_unit_test(one_bad_directory_fails_its_own_mails),
 		cmocka_unit_test(a_missing_directory_is_temporary),
+		cmocka_unit_test(a_turn_that_does_not_come_is_temporary),
 #ifdef MERPATI_FAULTS
 		cmocka_unit_test(a_failed_fsync_fails_all_that_are_older),
 #endif
