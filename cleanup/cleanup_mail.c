@@ -115,6 +115,8 @@ int cleanup_mail_open(
 		m->w.h.nonce = queue_nonce_derive(m->o.parent_nonce, m->o.parent_offset, m->o.expansion);
 		if (!(m->o.flags & CLEANUP_FLAG_NONCE_ONLY))
 			m->w.h.mail_flags |= QUEUE_MAIL_REINJECTED;
+		else
+			m->w.h.mail_flags |= QUEUE_MAIL_TWIN;
 	}
 	if (m->o.smtputf8)
 		m->w.h.mail_flags |= QUEUE_MAIL_SMTPUTF8;
