@@ -216,6 +216,32 @@ class Commands(unittest.TestCase):
         os.kill(bg, signal.SIGKILL)
         self.assertLess(len(re.search(r"to=<flood.*", m.log())[0]), 1300)
 
+    def test_hangs_forks_floods_unkindly(self):
+        # what ignores the signals that a broken pipe and a time limit bring; what goes on in the background
+        self.m.edit("main.cf", "command_time_limit = 2s\n")
+        pids = f">>{self.out}/pids"
+        stubborn = self.script("stubborn", "#!/bin/sh\ntrap '' PIPE TERM HUP INT\n"
+                                           f"echo $$ {pids}\nwhile :; do echo y; done 2>/dev/null\n")
+        children = self.script("children", "#!/bin/sh\ntrap '' TERM HUP\nfor i in 1 2 3 4 5 6 7 8; do\n"
+                                           f"(trap '' TERM HUP PIPE; echo $i {pids}.n; sleep 1000) & echo $! {pids}\n"
+                                           "done\nwait\n")
+        babble = self.script("babble", f"#!/bin/sh\n(while echo z; do :; done) & echo $! {pids}\nexit 0\n")
+        self.aliases(f"stubborn: |{stubborn}\nchildren: |{children}\nbabble: |{babble}\n")
+        m = self.m.start()
+        m.send("x@client.example", ["stubborn" + AT, "children" + AT, "babble" + AT, "anna" + AT])
+        m.wait_mails("anna", 1)
+        self.sent("babble", "status=sent")
+        self.sent("stubborn", r"dsn=4.3.0, status=deferred \(Command time limit exceeded: ")
+        self.sent("children", r"dsn=4.3.0, status=deferred \(Command time limit exceeded: ")
+        found = [int(p) for p in self.read("pids").split()]
+        self.assertEqual(len(found), 1 + 8 + 1)
+        for pid in found:
+            m.wait(f"the end of {pid}", lambda: not os.path.exists(f"/proc/{pid}"))
+        # the mails that wait are tried again, with the same end: nobody bounces for it
+        m.merpati("flush")
+        self.sent("stubborn", r"status=deferred .*(?s:.*)to=<stubborn.*status=deferred")
+        self.assertNotIn("status=bounced", m.log())
+
     def test_parts(self):
         # what is done stays done while another part has to wait; the admin's repair is what is tried next
         self.aliases(f'parts: "|echo $$ >>{self.out}/runs; cat >/dev/null", "|test -e {self.out}/ok || exit 75", anna, '

@@ -1,18 +1,9 @@
 """Trouble of ours is a temporary error for the mail, a clear line for the admin, and nothing lost; when it is
 over the system recovers by itself: full disk, no inodes, read-only spool, missing map, bad main.cf, permissions."""
-import ctypes, os, shutil, smtplib, subprocess, unittest
+import os, shutil, smtplib, subprocess, unittest
+from disks import Quota, own_mounts
 from fast import FAST
 from instance import Instance, main, owner
-
-CLONE_NEWNS = 0x20000
-
-
-def own_mounts():
-    """A mount namespace of this test's own, so that nothing that it mounts is seen elsewhere."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.unshare(CLONE_NEWNS) != 0:
-        raise OSError(ctypes.get_errno(), "unshare")
-    subprocess.run(["mount", "--make-rprivate", "/"], check=True)
 
 
 def reply_of(m, rcpt="anna@example.test", body="Subject: t\r\n\r\nx\r\n"):
@@ -31,8 +22,6 @@ def reply_of(m, rcpt="anna@example.test", body="Subject: t\r\n\r\nx\r\n"):
 class Disk(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        if os.getuid() != 0:
-            raise unittest.SkipTest("needs root for a mount namespace")
         own_mounts()
 
     def instance(self, options, name):
@@ -74,6 +63,30 @@ class Disk(unittest.TestCase):
         m.wait_log(r"(No space left on device|not enough free space)")
         os.unlink(filler)
         self.recovers(m, 2)
+        self.assertEqual(len(m.mails("anna")), 2)
+
+    def test_quota(self):
+        m = Instance(self, main_cf={**FAST, "notify_classes": ""})     # anna is postmaster
+        m.user("anna")
+        owner = os.stat(m.spool)
+        disk = Quota(self, m.spool, owner.st_uid, owner.st_gid)
+        m.start()
+        self.assertEqual(reply_of(m)[0], 250)
+        m.wait_mails("anna", 1)
+        disk.hurt()
+        body = "Subject: t\r\n\r\n" + ("x" * 70 + "\r\n") * 6000
+        code, text = reply_of(m, body=body)
+        self.assertIn(code, (451, 452), text)
+        m.wait_log(r"Disk quota exceeded")
+        # the same by sendmail: no exit 0 without a mail
+        r = m.run("sendmail", "-f", "a@c.example", "anna@example.test", input=body.replace("\r", "").encode(), check=False)
+        self.assertNotEqual(r.returncode, 0)
+        self.assertEqual(len(m.mails("anna")), 1)
+        m.wait("nothing half in the queue", lambda: not m.queue())
+        disk.heal()
+        self.assertEqual(reply_of(m, body=body)[0], 250)
+        m.wait_mails("anna", 2)
+        m.wait_idle()
         self.assertEqual(len(m.mails("anna")), 2)
 
     def test_no_inodes(self):
