@@ -1,8 +1,9 @@
 """The ways that fault plans are run on (tests/support/fault_plans.py): mail in and through, its reports, its
 readers."""
-import imaplib, os, poplib, re, shutil, threading
+import imaplib, os, poplib, re, shutil, socket, subprocess, threading
 from fault_plans import Tally, start
 from ledger import Ledger
+from setting import damaged_index
 
 TROUBLE = (imaplib.IMAP4.error, poplib.error_proto, OSError, EOFError)
 
@@ -30,6 +31,15 @@ class Mails:
             if step(attempt):
                 return
             self.pause.wait(0.1)
+
+    def wake(self):
+        """pickup looks by itself once a minute. False."""
+        with socket.socket(socket.AF_UNIX) as s:
+            try:
+                s.connect(os.path.join(self.m.spool, "public", "pickup"))
+            except OSError:
+                pass
+        return False
 
     def walk(self):
         users = ["anna", "bert"]
@@ -242,6 +252,17 @@ class Workers:
                     f'dir: {self.out}/dir/\nparts: {self.out}/dir2/, "|cat >/dev/null", anna\n')
         m.run("postalias", "hash:" + path)
         m.user("anna")
+        self.stale_lock()
+
+    def stale_lock(self):
+        """The dot-lock of a program that was killed."""
+        self.m.edit("main.cf", "stale_lock_time = 5s\n")     # of one that two faults leave, as well
+        path = os.path.join(self.out, "mbox.lock")
+        gone = subprocess.Popen(["true"])
+        gone.wait()
+        with open(path, "w") as f:
+            f.write(f"{gone.pid}:{os.uname().nodename}")
+        shutil.chown(path, os.stat(self.out).st_uid)
 
     def submit(self, name, subject):
         body = f"Subject: {subject}\n\n" + "From x\n" * 20000 + self.END + "\n"
@@ -330,8 +351,10 @@ class Virtual:
         with open(os.path.join(m.conf, "vmailbox"), "w") as f:
             f.write("dir@example.test dir/\nmbox@example.test mbox\n")
         m.edit("main.cf", f"mydestination = localhost\nvirtual_mailbox_domains = example.test\n"
-                          f"virtual_mailbox_base = {self.base}\nvirtual_mailbox_maps = texthash:{m.conf}/vmailbox\n")
+                          f"virtual_mailbox_base = {self.base}\nvirtual_mailbox_maps = proxy:texthash:{m.conf}/vmailbox\n")
         self.workers.out = self.base
+        damaged_index(os.path.join(self.base, "dir"))
+        self.workers.stale_lock()
 
     def walk(self):
         self.set_up()
