@@ -39,6 +39,8 @@ struct local {
 	bool delivered_to_file, delivered_to_forward, delivered_to_command; /* prepend_delivered_header */
 	unsigned commands_from, files_from; /* enum local_source: allow_mail_to_commands, _files */
 	unsigned locks;                     /* enum mbox_lock: mailbox_delivery_lock */
+	unsigned propagate_from;            /* enum local_source: propagate_unmatched_extensions */
+	bool is_system;                     /* users are the machine's: one name in all of our domains */
 };
 
 /* Where a text that names destinations stands. */
@@ -62,6 +64,7 @@ struct local_text {
 	enum local_source source;
 	struct local_rights rights; /* of its commands and files */
 	unsigned depth;             /* of :include: */
+	struct sv ext;              /* propagate_unmatched_extensions: what was not looked up, with its delimiter */
 };
 
 /* A destination that is no address. */
@@ -81,7 +84,8 @@ struct local_rcpt {
 	struct sv address; /* final recipient as qmgr gave it: Delivered-To */
 	struct sv name;    /* its local part, folded, with extension */
 	struct sv user;    /* without */
-	struct sv ext;     /* may be empty */
+	struct sv ext;     /* may be empty, also when there is a delimiter ("anna+") */
+	bool split;        /* there is one */
 	struct sv domain;  /* folded */
 	bool plain;        /* "\user": neither alias nor .forward */
 	const struct local_loop *loop;
@@ -98,6 +102,8 @@ struct local_expansion {
 	bool self;            /* also, or only, the user's own mailbox */
 	struct sv written;    /* as written: goes into the nonce */
 	struct sv sender;     /* of the new mail */
+	bool in_place;        /* an alias without owner or :include: file: frozen_delivered_to counts */
+	bool member;          /* an alias below a list: its members are the list's */
 	bool list;            /* the sender is a list's owner: NOTIFY and ENVID stay behind */
 	bool again;           /* the same recipient once more, with that sender */
 };
@@ -107,17 +113,27 @@ void local_handle(struct deliver_request *rq, void *ctx);
 
 /* What the header of a mail tells of its way here: Delivered-To addresses, and the owners of lists that
  * became its sender (local_inject.c says so in Received). */
+struct local_step {
+	struct sv address;
+	bool list; /* it has an owner, or (reset_owner_alias) is a member of such a one */
+};
 struct local_loop {
 	struct sv *v;
 	size_t n;
 	struct sv *owners;
 	size_t nowners;
+	struct local_step *steps; /* aliases that led here since the mail came in, the first one last */
+	size_t nsteps;
 };
 /* Of RQ's mail. 0, or -1 with E. */
 MUST_USE int local_loop_read(const struct deliver_request *rq, struct local_loop *out, struct err *e);
 bool local_loop_has(const struct local_loop *l, struct sv address);
 bool local_loop_owner(const struct local_loop *l, struct sv address);
 #define LOCAL_OWNER_MARK "(sender replaced by <"
+#define LOCAL_STEP_MARK  "for <" /* in a Received field of local's own: it begins with "by" */
+#define LOCAL_LIST_MARK  " (list)"
+/* What goes into Delivered-To where R's mail is delivered; empty: its header says so already. */
+struct sv local_delivered_to(const struct local_rcpt *r);
 /* The same from a header in memory (tests). */
 MUST_USE int local_loop_parse(struct sv head, struct arena *a, struct local_loop *out);
 
@@ -129,6 +145,9 @@ void local_user(struct local_rcpt *r);
  * from the address may hold, NULL: all. 0 or -1 with E. */
 MUST_USE int local_expand_text(const struct local_rcpt *r, const struct clnt_auth_identity *who,
 	struct sv template, const char *filter, struct buf *out, struct err *e);
+
+/* The part of R's name that was not needed, with its delimiter; empty: all of it was. */
+struct sv local_unmatched(const struct local_rcpt *r);
 
 /* 1 the user has a .forward that says something else than "keep it", and X tells what; 0; -1 with E. */
 MUST_USE int local_forward(struct local_rcpt *r, const struct clnt_auth_identity *who,

@@ -28,15 +28,17 @@ static struct sv at_domain(const struct local_rcpt *r, struct sv name)
 static int owner_sender(struct local_rcpt *r, struct sv name, struct buf *value,
         struct local_expansion *x, struct err *e)
 {
-	bool special = sv_istarts(name, SV("owner-")) || sv_iends(name, SV("-request"));
 	x->sender = r->rq->sender;
-	if (special || sv_empty(r->rq->sender))
+	x->member = !r->local->params.reset_owner_alias && r->loop->nsteps > 0 && r->loop->steps[0].list;
+	x->in_place = !x->member && x->nfds == 0;
+	if (!r->local->core.owner_request_special || sv_empty(r->rq->sender))
 		return 0;
 	struct sv owner = sv_z(arena_printf(r->rq->arena, "owner-%.*s", SV_ARG(name)));
 	int rc = find(r->local, owner, value, e);
 	if (rc <= 0)
 		return rc;
 	x->list = true;
+	x->in_place = false;
 	x->sender = at_domain(r, owner);
 	if (!r->local->params.expand_owner_alias)
 		return 0;
@@ -93,6 +95,7 @@ static int expand(struct local_rcpt *r, struct local_text *t, struct sv name, st
 {
 	struct alias_list list;
 	t->own = name;
+	t->ext = sv_eq(name, r->name) ? SV_NONE : local_unmatched(r);
 	if (alias_parse(x->written, ALIAS_RHS, t->name, 1, LOCAL_ITEMS_MAX, r->rq->arena, &list, e) < 0 ||
 	        (has_rights(&list) && rights(r->local, &t->rights, e) < 0) ||
 	        local_expand(r, t, &list, x, e) < 0)
@@ -155,7 +158,7 @@ int local_alias(struct local_rcpt *r)
 	struct err e = ERR_INIT;
 	struct sv name = r->name;
 	int rc = find(r->local, name, &value, &e);
-	if (rc == 0 && !sv_empty(r->ext)) {
+	if (rc == 0 && r->split) {
 		name = r->user;
 		rc = find(r->local, name, &value, &e);
 	}

@@ -16,7 +16,7 @@
 #define ANSWER_MS    (60 * 1000) /* beyond the command's own time */
 #define ASSIGN_MS    (60 * 1000)
 #define TIME_MIN_MS  1000
-#define DEFAULT_PATH "/usr/bin:/bin:/usr/sbin:/sbin"
+#define DEFAULT_PATH "/usr/bin:/bin"
 
 struct env {
 	struct sv_list list;
@@ -105,6 +105,13 @@ static int directory(const struct local_rcpt *r, const struct local_member *m, s
 	        r->local->params.execution_directory_expansion_filter, out, e);
 }
 
+/* Rights of a file's owner, who has a home, too; root's are those of default_privs. */
+static bool owned_by_user(const struct local_rights *rights)
+{
+	struct stat st;
+	return strcmp(rights->whose.kind, "owner") == 0 && sys_fstat(rights->whose.fd, &st) == 0 && st.st_uid != 0;
+}
+
 static int run(const struct local_rcpt *r, const struct local_member *m, struct sv sender, int64_t limit,
         struct msg_postman_ended *out, struct err *e)
 {
@@ -134,6 +141,7 @@ static int run(const struct local_rcpt *r, const struct local_member *m, struct 
 			.shell = sv_z(r->local->params.local_command_shell),
 			.dir = buf_sv(&dir),
 			.env = env.list,
+			.own_home = owned_by_user(&m->rights),
 			.limit_ms = limit,
 		};
 		rc = clnt_postman_command(

@@ -21,9 +21,14 @@ static int take_apart(struct local *l, struct deliver_request *rq, size_t i, str
 		r->name = sv_from(r->name, 1);
 	}
 	char delim;
-	(void)addr_split_ext(r->name, l->core.recipient_delimiter, l->core.owner_request_special,
-	        &r->user, &r->ext, &delim);
+	r->split = addr_split_ext(r->name, l->core.recipient_delimiter, l->core.owner_request_special, &r->user,
+	                   &r->ext, &delim) == 1;
 	return 1;
+}
+
+struct sv local_unmatched(const struct local_rcpt *r)
+{
+	return sv_empty(r->ext) ? SV_NONE : sv_from(r->name, r->user.len);
 }
 
 static void deliver_one(

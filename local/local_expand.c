@@ -31,16 +31,33 @@ static int is_own(const struct local_rcpt *r, struct sv address, struct sv own, 
 	return matchlist_string(r->local->mydestination, domain, e);
 }
 
-/* ITEM as it goes into the new mail: with a domain, "\user" kept as such. */
-static struct sv complete(const struct local_rcpt *r, const struct alias_item *it)
+/* ITEM as it goes into the new mail: with a domain, "\user" kept as such, and the extension that was not looked
+ * up (propagate_unmatched_extensions). */
+static struct sv complete(const struct local_rcpt *r, const struct local_text *t, const struct alias_item *it)
 {
-	struct sv local, domain;
+	struct sv local, domain, ext = r->local->propagate_from & t->source ? t->ext : SV_NONE;
 	bool has_domain = addr_split(it->text, &local, &domain);
 	const char *mark = it->plain ? "\\" : "";
-	if (has_domain && !it->plain)
+	if (has_domain && !it->plain && sv_empty(ext))
 		return it->text;
-	return sv_z(arena_printf(r->rq->arena, "%s%.*s@%.*s", mark, SV_ARG(local),
+	return sv_z(arena_printf(r->rq->arena, "%s%.*s%.*s@%.*s", mark, SV_ARG(local), SV_ARG(ext),
 	        SV_ARG(has_domain ? domain : r->domain)));
+}
+
+/* By which doubles of the address FULL are known: where a user's name is the same in all of our domains, the
+ * domain makes no other one. 0, or -1 with E. */
+static int address_key(const struct local_rcpt *r, struct sv full, struct buf *key, struct err *e)
+{
+	struct sv local, domain;
+	if (r->local->is_system && addr_split(full, &local, &domain) && !sv_ieq(domain, r->domain)) {
+		int rc = matchlist_string(r->local->mydestination, domain, e);
+		if (rc < 0)
+			return -1;
+		if (rc == 1)
+			full = sv_z(arena_printf(r->rq->arena, "%.*s@%.*s", SV_ARG(local), SV_ARG(r->domain)));
+	}
+	(void)addr_fold(key, full);
+	return 0;
 }
 
 /* Was KEY there before? It is from now on, as far as duplicate_filter_limit goes. */
@@ -87,14 +104,14 @@ static int add_address(struct expander *x, const struct local_text *t, const str
 		out->self = true;
 		return 0;
 	}
-	struct sv full = complete(x->r, it);
+	struct sv full = complete(x->r, t, it);
 	struct buf key;
 	buf_init(&key, ADDR_MAX + 1);
-	(void)addr_fold(&key, full);
-	bool known = seen_before(x, buf_sv(&key));
+	int rc = address_key(x->r, full, &key, x->e);
+	bool known = rc == 0 && seen_before(x, buf_sv(&key));
 	buf_free(&key);
-	if (known)
-		return 0;
+	if (rc < 0 || known)
+		return rc;
 	struct sv *v = room_for_one(
 	        x->r->rq->arena, out->addresses, out->n, &x->addresses_cap, sizeof(*v));
 	if (!v || x->r->rq->arena->exhausted || too_many(out))
@@ -128,6 +145,21 @@ static int add_member(struct expander *x, const struct local_text *t, const stru
 	return 0;
 }
 
+/* "~/file" in a .forward: below the user's home. */
+static int add_home_file(struct expander *x, const struct local_text *t, const struct alias_item *it)
+{
+	struct alias_item file = *it;
+	file.kind = ALIAS_FILE;
+	file.text = sv_z(arena_printf(x->r->rq->arena, "%.*s%.*s", SV_ARG(t->rights.user->home),
+	        SV_ARG(sv_from(it->text, 1))));
+	return file.text.p ? add_member(x, t, &file) : no_room(x, t);
+}
+
+static bool is_home_file(const struct local_text *t, const struct alias_item *it)
+{
+	return t->source == LOCAL_FROM_FORWARD && t->rights.user && sv_starts(it->text, SV("~/"));
+}
+
 static int add_all(struct expander *x, const struct local_text *t, const struct alias_list *l);
 
 static int add_include(struct expander *x, const struct local_text *t, const struct alias_item *it)
@@ -153,7 +185,9 @@ static int add_all(struct expander *x, const struct local_text *t, const struct 
 	for (size_t i = 0; i < l->count && rc == 0; i++) {
 		const struct alias_item *it = &l->items[i];
 		switch (it->kind) {
-		case ALIAS_ADDRESS: rc = add_address(x, t, it); break;
+		case ALIAS_ADDRESS:
+			rc = is_home_file(t, it) ? add_home_file(x, t, it) : add_address(x, t, it);
+			break;
 		case ALIAS_COMMAND:
 		case ALIAS_FILE: rc = add_member(x, t, it); break;
 		case ALIAS_INCLUDE: rc = add_include(x, t, it); break;

@@ -24,7 +24,7 @@ int local_head(const struct local_rcpt *r, struct sv sender, bool delivered_to, 
 	int64_t now = clock_wall_s();
 	if (mbox_from_line(out, sender, now, clock_tz_min(now)) < 0)
 		return -1;
-	return deliver_head(out, sender, local_original(r), delivered_to ? r->address : SV_NONE);
+	return deliver_head(out, sender, local_original(r), delivered_to ? local_delivered_to(r) : SV_NONE);
 }
 
 static int to_file(const struct local_rcpt *r, const struct local_member *m, struct sv sender, struct ipc_conn *c,
@@ -56,7 +56,7 @@ static int ask_mailbox(const struct local_rcpt *r, struct sv sender, const struc
 {
 	const struct deliver_mailbox m = {
 		.account = { .owner = who ? who->name : SV_NONE, .home = who ? who->home : SV_NONE, .mail = mail },
-		.delivered_to = r->local->delivered_to_file ? r->address : SV_NONE,
+		.delivered_to = r->local->delivered_to_file ? local_delivered_to(r) : SV_NONE,
 		.size_limit = r->local->core.mailbox_size_limit,
 		.maybe_before = maybe_before,
 	};

@@ -70,8 +70,25 @@ int local_forward_path(const struct local_rcpt *r, const struct clnt_auth_identi
 
 struct forward_files {
 	const char *paths[FORWARD_PATHS_MAX];
+	bool with_ext[FORWARD_PATHS_MAX]; /* its name has the extension in it */
 	size_t n;
 };
+
+/* Would TEMPLATE be another file than PATH if R had no extension? 1, 0, -1 with E. */
+static int has_extension(const struct local_rcpt *r, const struct clnt_auth_identity *who, struct sv template,
+        const char *path, struct err *e)
+{
+	struct local_rcpt without = *r;
+	struct buf other;
+	without.name = r->user;
+	without.ext = SV_NONE;
+	buf_init(&other, 4000);
+	int rc = local_forward_path(&without, who, template, &other, e);
+	if (rc >= 0)
+		rc = !sv_eqz(buf_sv(&other), path);
+	buf_free(&other);
+	return rc;
+}
 
 /* forward_path expanded, without doubles: one that differs by the extension only is the same without it.
  * 0, or -1 with E. */
@@ -92,9 +109,9 @@ static int forward_paths(const struct local_rcpt *r, const struct clnt_auth_iden
 			        FORWARD_PATHS_MAX);
 		if (rc == 1 && !known) {
 			j->paths[j->n] = arena_strdup(r->rq->arena, buf_sv(&path));
-			rc = j->paths[j->n++]
-			             ? 1
-			             : err_set(e, ERR_TEMP, "out of memory for forward_path");
+			rc = j->paths[j->n] ? has_extension(r, who, word, j->paths[j->n], e)
+			                    : err_set(e, ERR_TEMP, "out of memory for forward_path");
+			j->with_ext[j->n++] = rc == 1;
 		}
 		buf_free(&path);
 		if (rc < 0)
@@ -103,9 +120,9 @@ static int forward_paths(const struct local_rcpt *r, const struct clnt_auth_iden
 	return 0;
 }
 
-/* The first file of forward_path that exists. 1 with text and name, 0, -1. */
+/* The first file of forward_path that exists. 1 with text, name and unmatched extension, 0, -1. */
 static int find_forward(const struct local_rcpt *r, const struct local_rights *rights, struct buf *text,
-        const char **name, struct err *e)
+        const char **name, struct sv *ext, struct err *e)
 {
 	struct forward_files files = { .n = 0 };
 	size_t which;
@@ -117,8 +134,10 @@ static int find_forward(const struct local_rcpt *r, const struct local_rights *r
 		.uid = rights->user->uid,
 		.max = LOCAL_FORWARD_MAX };
 	int rc = files.n > 0 ? local_read_text(r, rights, &what, text, &which, NULL, e) : 0;
-	if (rc == 1)
+	if (rc == 1) {
 		*name = files.paths[which];
+		*ext = files.with_ext[which] ? SV_NONE : local_unmatched(r);
+	}
 	return rc;
 }
 
@@ -131,7 +150,8 @@ int local_forward(struct local_rcpt *r, const struct clnt_auth_identity *who, st
 	const char *name = NULL;
 	struct alias_list list;
 	const struct local_rights rights = { { .kind = "user", .name = who->name, .fd = -1 }, who };
-	int rc = find_forward(r, &rights, &text, &name, e);
+	struct sv ext = SV_NONE;
+	int rc = find_forward(r, &rights, &text, &name, &ext, e);
 	if (rc == 1) {
 		x->written = arena_sv(r->rq->arena, buf_sv(&text));
 		x->sender = r->rq->sender;
@@ -144,6 +164,7 @@ int local_forward(struct local_rcpt *r, const struct clnt_auth_identity *who, st
 	const struct local_text t = { .name = name,
 		.own = r->user,
 		.source = LOCAL_FROM_FORWARD,
+		.ext = ext,
 		.rights = rights };
 	if (rc == 1)
 		rc = list.count == 0 ? 0 : local_expand(r, &t, &list, x, e) < 0 ? -1 : 1;

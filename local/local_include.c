@@ -78,6 +78,20 @@ static int note_text(const struct local_rcpt *r, struct local_expansion *x, stru
 	return r->rq->arena->exhausted ? -1 : 0;
 }
 
+/* Are these rights of the kind that root gives away: of an alias file or an :include: file of root? In a private
+ * instance all are its owner's: auth refuses those of others. */
+static bool from_root(const struct local *l, const struct local_rights *rights)
+{
+	struct stat st;
+	if (!l->is_system || strcmp(rights->whose.kind, "default") == 0)
+		return true;
+	return strcmp(rights->whose.kind, "owner") == 0 && sys_fstat(rights->whose.fd, &st) == 0 && st.st_uid == 0;
+}
+
+/*
+ * Commands and files of an :include: file are its owner's, if whoever named the file is root. Anybody else keeps his
+ * own rights: he would have others' files, in which a stranger's mail may stand, executed with their rights.
+ */
 int local_include(const struct local_rcpt *r, const struct local_text *from, const struct alias_item *it,
         struct local_expansion *x, struct local_text *out, struct alias_list *list, struct err *e)
 {
@@ -104,6 +118,9 @@ int local_include(const struct local_rcpt *r, const struct local_text *from, con
 		.own = from->own,
 		.source = LOCAL_FROM_INCLUDE,
 		.depth = from->depth + 1,
-		.rights = { .whose = { .kind = "owner", .fd = fd } } };
+		.ext = from->ext,
+		.rights = from->rights };
+	if (from_root(r->local, &from->rights))
+		out->rights = (struct local_rights){ .whose = { .kind = "owner", .fd = fd } };
 	return rc < 0 ? err_prefix(e, "%s, line %u", from->name, it->line) : 0;
 }

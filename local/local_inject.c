@@ -48,11 +48,21 @@ static int put_head(const struct local_rcpt *r, const struct local_expansion *x,
 		        l->core.mail_name, SV_ARG(r->rq->queue_id));
 	if (rc == 0 && x->again)
 		rc = buf_printf(out, "\n\t" LOCAL_OWNER_MARK "%.*s>)", SV_ARG(x->sender));
+	bool list = (x->list && !x->again) || x->member;
+	if (rc == 0 && (x->in_place || list)) {
+		rc = buf_puts(out, "\n\t" LOCAL_STEP_MARK);
+		if (rc == 0)
+			rc = header_clean(out, buf_sv(&external));
+		if (rc == 0)
+			rc = buf_puts(out, list ? ">" LOCAL_LIST_MARK : ">");
+	}
 	if (rc == 0)
 		rc = buf_puts(out, "; ");
 	if (rc == 0)
 		rc = date_format(out, now, clock_tz_min(now));
-	if (rc == 0 && l->delivered_to_forward && !x->again) {
+	/* frozen_delivered_to: an alias in an alias is told by the step alone */
+	bool told = x->in_place && l->params.frozen_delivered_to && r->loop->nsteps > 0;
+	if (rc == 0 && l->delivered_to_forward && !x->again && !told) {
 		rc = buf_puts(out, "\nDelivered-To: ");
 		if (rc == 0)
 			rc = header_clean(out, buf_sv(&external));

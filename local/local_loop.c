@@ -10,6 +10,7 @@
 
 #define LOOP_INLINE (32 * 1024)
 #define LOOP_MAX    1000 /* Delivered-To fields looked at */
+#define LOOP_STEPS  100  /* Received fields, more than hopcount_limit lets through */
 
 /* The owner that a Received field of ours names; empty: none. */
 static struct sv owner_in(const struct header_field *f)
@@ -20,6 +21,44 @@ static struct sv owner_in(const struct header_field *f)
 	struct sv rest = sv_from(f->body, (size_t)at + sizeof(LOCAL_OWNER_MARK) - 1);
 	ptrdiff_t end = sv_find(rest, SV(">)"));
 	return end < 0 ? SV_NONE : sv_upto(rest, (size_t)end);
+}
+
+/* The alias that a Received field of local's own names; empty: none. */
+static struct sv step_in(const struct header_field *f, bool *list)
+{
+	struct sv body = sv_trim(f->body);
+	ptrdiff_t at = sv_istarts(body, SV("by ")) ? sv_find(body, SV(LOCAL_STEP_MARK)) : -1;
+	if (at < 0)
+		return SV_NONE;
+	struct sv rest = sv_from(body, (size_t)at + sizeof(LOCAL_STEP_MARK) - 1);
+	ptrdiff_t end = sv_find(rest, SV(">;")), of_list = sv_find(rest, SV(">" LOCAL_LIST_MARK ";"));
+	*list = end < 0;
+	end = end < 0 ? of_list : end;
+	return end < 0 ? SV_NONE : sv_upto(rest, (size_t)end);
+}
+
+/* The newest Received fields, as far as they are steps. */
+static int read_steps(struct sv head, struct arena *a, struct local_loop *out)
+{
+	struct header_field f;
+	struct sv rest = head;
+	while (out->nsteps < LOOP_STEPS && header_next(&rest, &f) == 1) {
+		bool list = false;
+		struct sv step = step_in(&f, &list);
+		struct buf address;
+		if (f.id == HDR_RECEIVED && sv_empty(step))
+			break;
+		if (f.id != HDR_RECEIVED)
+			continue;
+		if (!out->steps && !(out->steps = arena_array(a, LOOP_STEPS, sizeof(*out->steps))))
+			return -1;
+		buf_init(&address, 2 * ADDR_MAX);
+		if (addr_unquote(&address, step) == 0)
+			out->steps[out->nsteps++] =
+			        (struct local_step){ .address = arena_sv(a, buf_sv(&address)), .list = list };
+		buf_free(&address);
+	}
+	return a->exhausted ? -1 : 0;
 }
 
 static int read_owners(struct sv head, struct arena *a, struct local_loop *out)
@@ -64,7 +103,7 @@ int local_loop_parse(struct sv head, struct arena *a, struct local_loop *out)
 		if (a->exhausted)
 			return -1;
 	}
-	return read_owners(head, a, out);
+	return read_owners(head, a, out) < 0 ? -1 : read_steps(head, a, out);
 }
 
 bool local_loop_owner(const struct local_loop *l, struct sv address)
@@ -80,7 +119,23 @@ bool local_loop_has(const struct local_loop *l, struct sv address)
 	for (size_t i = 0; i < l->n; i++)
 		if (addr_ieq(l->v[i], address))
 			return true;
+	for (size_t i = 0; i < l->nsteps; i++)
+		if (addr_ieq(l->steps[i].address, address))
+			return true;
 	return false;
+}
+
+struct sv local_delivered_to(const struct local_rcpt *r)
+{
+	const struct local_loop *l = r->loop;
+	bool plain = r->plain && r->address.len > 1 && r->address.p[0] == '\\';
+	if (!r->local->params.frozen_delivered_to || l->nsteps == 0 || l->steps[0].list)
+		return plain ? sv_from(r->address, 1) : r->address;
+	struct sv first = l->steps[l->nsteps - 1].address;
+	for (size_t i = 0; i < l->n; i++)
+		if (addr_ieq(l->v[i], first))
+			return SV_NONE;
+	return first;
 }
 
 struct read_job {

@@ -17,7 +17,7 @@ static void to_own_maildir(struct local_rcpt *r, const struct clnt_auth_identity
 		        .mail = who->mail,
 		        .uid = who->uid,
 		        .create = true },
-		.delivered_to = l->delivered_to_file ? r->address : SV_NONE,
+		.delivered_to = l->delivered_to_file ? local_delivered_to(r) : SV_NONE,
 		.size_limit = l->core.mailbox_size_limit,
 		.maybe_before = in_parts,
 	};

@@ -26,7 +26,7 @@ void local_pass(struct local_rcpt *r, const char *parameter, struct sv where, st
 	char *service = arena_strdup(r->rq->arena, transport);
 	int fd = -1;
 	if (sv_empty(nexthop))
-		nexthop = r->domain;
+		nexthop = sv_z(l->core.myhostname);
 	if (!service)
 		err_set(&e, ERR_TEMP, "out of memory");
 	else if (sv_eqz(transport, server_service(l->server)) || sv_eq(transport, r->rq->transport))

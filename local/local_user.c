@@ -1,5 +1,6 @@
 /* A user of this instance, or nobody. */
 #include "lib/fiber/fiber.h"
+#include "lib/mail/addr.h"
 #include "local/local.h"
 
 #define AUTH_TIMEOUT_MS (60 * 1000)
@@ -12,7 +13,7 @@ int local_who(const struct local_rcpt *r, struct clnt_auth_identity *out, struct
 	struct sv names[4];
 	size_t n = 0;
 	const struct sv locals[] = { r->name, r->user };
-	for (size_t i = 0; i < (sv_empty(r->ext) ? 1u : 2u); i++) {
+	for (size_t i = 0; i < (r->split ? 2u : 1u); i++) {
 		names[n++] =
 		        sv_z(arena_printf(a, "%.*s@%.*s", SV_ARG(locals[i]), SV_ARG(r->domain)));
 		names[n++] = locals[i];
@@ -26,39 +27,51 @@ int local_who(const struct local_rcpt *r, struct clnt_auth_identity *out, struct
 	return 0;
 }
 
-/* True: another transport delivers to those who are no users. */
-static bool fall_back(struct local_rcpt *r)
+/* True: the transport that PARAMETER or its MAPS name delivers. */
+static bool pass_on(struct local_rcpt *r, const char *parameter, const char *value, struct maps *maps)
 {
 	struct buf where;
 	struct err e = ERR_INIT;
 	struct deliver_outcome o;
 	buf_init(&where, MAP_VALUE_MAX);
-	int rc = local_find(r, r->local->fallback_maps, r->local->params.fallback_transport, &where, &e);
+	int rc = local_find(r, maps, value, &where, &e);
 	if (rc == 1) {
-		local_pass(r, "fallback_transport", buf_sv(&where), &o);
+		local_pass(r, parameter, buf_sv(&where), &o);
 		deliver_settled(r->rq, r->i, &o);
 	} else if (rc < 0) {
-		deliver_failed(r->rq, r->i, DSN(4, 3, 0), "fallback_transport_maps", &e);
+		deliver_failed(r->rq, r->i, DSN(4, 3, 0), parameter, &e);
 	}
 	buf_free(&where);
 	return rc != 0;
 }
 
+/* luser_relay. True: RECIPIENT is to have the mail, in TO. */
+static bool relayed(struct local_rcpt *r, struct buf *to, struct sv *recipient, struct err *e)
+{
+	const char *relay = r->local->params.luser_relay;
+	if (!*relay || local_expand_text(r, NULL, sv_z(relay), NULL, to, e) < 0 || to->len == 0)
+		return false;
+	struct arena *a = r->rq->arena;
+	*recipient = arena_sv(a, buf_sv(to));
+	if (sv_chr(*recipient, '@') < 0)
+		*recipient = sv_z(arena_printf(a, "%.*s@%.*s", SV_ARG(*recipient), SV_ARG(r->domain)));
+	return !addr_ieq(*recipient, r->address); /* it is itself an unknown user */
+}
+
 static void unknown(struct local_rcpt *r)
 {
-	if (fall_back(r))
+	const struct params_local *p = &r->local->params;
+	/* mailbox_transport: "whether or not they are found" */
+	if (pass_on(r, "mailbox_transport", p->mailbox_transport, r->local->transport_maps) ||
+	        pass_on(r, "fallback_transport", p->fallback_transport, r->local->fallback_maps))
 		return;
-	const char *relay = r->local->params.luser_relay;
 	struct err e = ERR_INIT;
 	struct buf to;
+	struct sv recipient;
 	buf_init(&to, 1000);
-	if (*relay && local_expand_text(r, NULL, sv_z(relay), NULL, &to, &e) == 0 && to.len > 0) {
-		struct sv address = arena_sv(r->rq->arena, buf_sv(&to));
-		if (sv_chr(address, '@') < 0)
-			address = sv_z(arena_printf(
-			        r->rq->arena, "%.*s@%.*s", SV_ARG(address), SV_ARG(r->domain)));
+	if (relayed(r, &to, &recipient, &e)) {
 		struct local_expansion x = {
-			.addresses = &address, .n = 1, .written = address, .sender = r->rq->sender
+			.addresses = &recipient, .n = 1, .written = recipient, .sender = r->rq->sender, .in_place = true
 		};
 		local_fan_out(r, NULL, &x);
 	} else if (e.cls != ERR_NONE) {

@@ -40,6 +40,7 @@ static int pre_jail(struct server *s, struct err *e)
 	l->files_from = sources(l->params.allow_mail_to_files) | LOCAL_FROM_CONFIG;
 	if (mbox_locks_parse("mailbox_delivery_lock", l->params.mailbox_delivery_lock, &l->locks, e) < 0)
 		return -1;
+	l->propagate_from = sources(l->core.propagate_unmatched_extensions);
 	l->commands_from = sources(l->params.allow_mail_to_commands) | LOCAL_FROM_CONFIG;
 	l->aliases = maps_open("alias_maps", l->core.alias_maps, &l->env, 0, e);
 	l->command_maps = maps_open("mailbox_command_maps", l->params.mailbox_command_maps, &l->env, 0, e);
@@ -60,6 +61,7 @@ static int post_jail(struct server *s, struct err *e)
 	/* threads here wait for the disk, not for a processor: syncs of many mails go together */
 	fiber_pool_size(FIBER_POOL_DURABLE, 16);
 	l->server = s;
+	l->is_system = server_is_system(s);
 	l->env.proxymap = server_pool(s, l->core.proxymap_service_name, 4);
 	l->auth = server_pool(s, "auth", 8);
 	l->postmen = server_pool(s, "auth", 50);

@@ -1,5 +1,6 @@
 /* The request "command": which program, then postman_run(). */
 #include <errno.h>
+#include <pwd.h>
 #include <unistd.h>
 
 #include "lib/fiber/fiber.h"
@@ -9,7 +10,24 @@
 
 #define SEND_MS 30000
 #define ENV_MAX 1000
+#define PASSWD_MAX 16384
 #define SHELL   "/bin/sh"
+
+/* ENV with HOME and SHELL of this process's account; one that the system does not know has none. */
+static char **with_home(char **env, size_t n, struct arena *a)
+{
+	struct passwd pw, *found = NULL;
+	char *room = arena_alloc(a, PASSWD_MAX);
+	char **v = arena_array(a, n + 3, sizeof(*v));
+	if (!room || !v)
+		return NULL;
+	memcpy(v, env, n * sizeof(*v));
+	if (getpwuid_r(getuid(), &pw, room, PASSWD_MAX, &found) != 0 || !found)
+		return env;
+	v[n] = arena_printf(a, "HOME=%s", pw.pw_dir);
+	v[n + 1] = v[n] ? arena_printf(a, "SHELL=%s", pw.pw_shell) : NULL;
+	return v[n + 1] ? v : NULL;
+}
 
 /* The program NAME, looked for in PATH of ENV: as execvp(3), but before the fork. NULL: there is none. */
 static const char *program(const char *name, char *const *env, struct arena *a)
@@ -67,10 +85,12 @@ struct plan_job {
 	const char *path;
 };
 
-/* Looks at directories: runs in a thread. */
+/* Looks at directories, asks the name service: runs in a thread. */
 static void make_plan(void *rec)
 {
 	struct plan_job *j = rec;
+	if (j->m->own_home && !(j->env = with_home(j->env, j->m->env.n, j->a)))
+		return;
 	if (j->m->argv.n > 0) {
 		j->argv = list_of(j->m->argv, j->a);
 		j->path = j->argv ? program(j->argv[0], j->env, j->a) : NULL;

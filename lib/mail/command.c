@@ -86,7 +86,7 @@ static void failed(unsigned status, struct sv command, struct sv output, struct 
 	out->dsn = temporary ? DSN(4, 3, 0) : DSN(5, 3, 0);
 	if (dsn_parse(output, &code, &said) == 1 && code.cls != 2) {
 		out->dsn = code;
-		temporary = temporary || code.cls == 4;
+		temporary = code.cls == 4;
 		(void)buf_put_sv(text, said);
 	} else {
 		size_t i = 0;

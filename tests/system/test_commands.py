@@ -1,7 +1,7 @@
 """Commands as destinations: "|command" in aliases and .forward, run by postman."""
-import os, re, signal, sys, unittest
+import os, pwd, re, signal, sys, unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from instance import Instance, main
+from instance import Instance, main, owner
 
 AT = "@example.test"
 
@@ -67,7 +67,8 @@ class Commands(unittest.TestCase):
                             ("DOMAIN", "example.test"), ("RECIPIENT", "prog+ext__id__x@example.test"),
                             ("ORIGINAL_RECIPIENT", "prog+ext__id__x@example.test"), ("SENDER", "x_y@client.example"),
                             ("CLIENT_ADDRESS", "127.0.0.1"), ("CLIENT_HELO", "client.example"),
-                            ("CLIENT_PROTOCOL", "ESMTP"), ("PATH", "/usr/bin:/bin:/usr/sbin:/sbin"),
+                            ("CLIENT_PROTOCOL", "ESMTP"), ("PATH", "/usr/bin:/bin"),
+                            ("HOME", pwd.getpwnam(owner()).pw_dir), ("SHELL", pwd.getpwnam(owner()).pw_shell),
                             ("MAIL_CONFIG", m.conf), ("TZ", "UTC"), ("LANG", "C")):
             self.assertEqual(env.pop(name, None), value, name)
         env.pop("CLIENT_HOSTNAME")

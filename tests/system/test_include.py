@@ -154,10 +154,10 @@ class Include(unittest.TestCase):
         path, = m.wait_mails("cora", 1)
         with open(path) as f:
             self.assertIn("unknown user", f.read())
-        # names that are companions themselves have no owner
+        # a companion is an alias as others are
         m.send("x@client.example", ["list-request" + AT])
         m.wait_mails("cora", 2)
-        self.assertIn(["<x@client.example>"], [headers(p, "Return-Path") for p in m.mails("cora")])
+        self.assertIn(["<owner-list-request@example.test>"], [headers(p, "Return-Path") for p in m.mails("cora")])
         m.stop()
         m.edit("main.cf", "expand_owner_alias = yes\n")
         m.start()

@@ -84,7 +84,7 @@ class Local(unittest.TestCase):
         self.assertEqual([len(m.mails(u)) for u in ("anna", "bob", "cora")], [1, 1, 1])
         path, = m.mails("bob")
         self.assertEqual(headers(path, "X-Original-To"), ["team" + AT])
-        self.assertEqual(headers(path, "Delivered-To"), ["bob" + AT, "team" + AT])
+        self.assertEqual(headers(path, "Delivered-To"), ["team" + AT])
         self.assertEqual(headers(path, "Return-Path"), ["<x@client.example>"])
         m.wait_log(r"status=sent \(forwarded as \w+\)")
         m.send("x@client.example", ["POSTMASTER" + AT])
@@ -164,7 +164,32 @@ class Local(unittest.TestCase):
         m.send("bob" + AT, ["nobody.here" + AT])
         path, = m.wait_mails("anna", 1)
         self.assertEqual(headers(path, "X-Original-To"), ["nobody.here" + AT])
-        self.assertEqual(headers(path, "Delivered-To")[0], "anna+nobody.here" + AT)
+        self.assertEqual(headers(path, "Delivered-To"), ["nobody.here" + AT])
+
+    def test_frozen_delivered_to(self):
+        """Without it a mail says of each address on its way that it came by; the list's members are its own."""
+        self.aliases("chain: team\nteam: bob\nlist: team, anna\nowner-list: cora\n")
+        m = self.m
+        m.start()
+        m.send("x@client.example", ["chain" + AT])
+        self.assertEqual(headers(m.wait_mails("bob", 1)[0], "Delivered-To"), ["chain" + AT])
+        m.send("x@client.example", ["list" + AT])
+        m.wait_mails("anna", 1)
+        m.wait_mails("bob", 2)
+        self.assertEqual(headers(m.mails("anna")[0], "Delivered-To"), ["anna" + AT, "list" + AT])
+        self.assertIn(["bob" + AT, "team" + AT, "list" + AT], [headers(p, "Delivered-To") for p in m.mails("bob")])
+        m.stop()
+        m.edit("main.cf", "reset_owner_alias = yes\n")
+        m.start()
+        m.send("x@client.example", ["list" + AT])
+        m.wait_mails("bob", 3)
+        self.assertIn(["list" + AT], [headers(p, "Delivered-To") for p in m.mails("bob")])
+        m.stop()
+        m.edit("main.cf", "frozen_delivered_to = no\n")
+        m.start()
+        m.send("x@client.example", ["chain" + AT])
+        m.wait_mails("bob", 4)
+        self.assertIn(["bob" + AT, "team" + AT, "chain" + AT], [headers(p, "Delivered-To") for p in m.mails("bob")])
 
     def test_directory_away(self):
         # the alias is known, the user cannot be asked for: wait, never "unknown user"

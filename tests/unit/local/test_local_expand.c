@@ -26,6 +26,7 @@ static const struct {
 	{ "bob, |/bin/x y, \"|/bin/x y\", \"| IFS=' ' && exec a || exit 75 #u\"", true, 0, false,
 		"bob@example.test||/bin/x y||IFS=' ' && exec a || exit 75 #u|" },
 	{ "bob, /var/mail/x, \"/a b/\"", false, 0, false, "bob@example.test|/var/mail/x|/a b/|" },
+	{ "~/mbox", true, 0, false, "/home/anna/mbox|" },
 };
 
 static void make(struct local *l, struct local_rcpt *r, struct deliver_request *rq, struct arena *a)
@@ -50,6 +51,7 @@ static void make(struct local *l, struct local_rcpt *r, struct deliver_request *
 
 static void test_expand(void **state)
 {
+	const struct clnt_auth_identity anna = { .name = SV("anna"), .home = SV("/home/anna") };
 	(void)state;
 	struct local l;
 	struct local_rcpt r;
@@ -68,7 +70,7 @@ static void test_expand(void **state)
 		const struct local_text t = { .name = "file f",
 			.own = SV("anna"),
 			.source = LOCAL_FROM_FORWARD,
-			.rights = { .whose = { .kind = "user", .name = SV("anna"), .fd = -1 } } };
+			.rights = { { .kind = "user", .name = SV("anna"), .fd = -1 }, &anna } };
 		assert_int_equal(local_expand(&r, &t, &list, &x, &e), expansions[i].rc);
 		if (expansions[i].rc < 0) {
 			assert_int_equal(
@@ -132,7 +134,7 @@ static void test_loop(void **state)
 	(void)state;
 	struct arena a;
 	struct local_loop l;
-	arena_init(&a, 10000);
+	arena_init(&a, 20000);
 	assert_int_equal(
 	        local_loop_parse(
 	                SV("Received: x\nDelivered-To: anna@b\nDelivered-to:\n \"a b\"@c \n"
@@ -152,6 +154,21 @@ static void test_loop(void **state)
 	        0);
 	assert_true(local_loop_owner(&l, SV("Owner-L@B")));
 	assert_int_equal(l.nowners, 1);
+	assert_int_equal(l.nsteps, 0);
+	assert_int_equal(
+	        local_loop_parse(
+	                SV("Received: by h (m)\n\tid 3\n\tfor <in@b>; now\nReceived: by h (m)\n\tid 2\n\tfor "
+	                   "<\"a b\"@b> (list); now\nDelivered-To: x@b\nReceived: from c\n\tby h\n\tfor <no@b>; "
+	                   "now\nReceived: by h (m)\n\tid 1\n\tfor <older@b>; now\n\n"),
+	                &a, &l),
+	        0);
+	assert_int_equal(l.nsteps, 2); /* the newest ones, down to where the mail came in */
+	assert_true(local_loop_has(&l, SV("IN@b")) && local_loop_has(&l, SV("a b@b")));
+	assert_false(local_loop_has(&l, SV("older@b")) || local_loop_has(&l, SV("no@b")));
+	assert_false(l.steps[0].list);
+	assert_true(l.steps[1].list);
+	assert_int_equal(local_loop_parse(SV("Received: by h (m) id 2; now\n\n"), &a, &l), 0);
+	assert_int_equal(l.nsteps, 0);
 	assert_int_equal(local_loop_parse(SV(""), &a, &l), 0);
 	assert_false(local_loop_has(&l, SV("anna@b")));
 	arena_free(&a);

@@ -96,7 +96,7 @@ static const struct {
 	/* codes in the output outweigh the status, but none turns a failure into a delivery */
 	{ COMMAND_EXITED, 1, "4.2.2 mailbox full\nmore", COMMAND_TRY_AGAIN, "4.2.2", "mailbox full\nmore" },
 	{ COMMAND_EXITED, 1, "5.7.1 go away", COMMAND_REFUSED, "5.7.1", "go away" },
-	{ COMMAND_EXITED, 75, "5.7.1 go away", COMMAND_TRY_AGAIN, "5.7.1", "go away" },
+	{ COMMAND_EXITED, 75, "5.7.1 go away", COMMAND_REFUSED, "5.7.1", "go away" },
 	{ COMMAND_EXITED, 69, "2.0.0 fine", COMMAND_REFUSED, "5.3.0",
 		"service unavailable. Command output: 2.0.0 fine" },
 	{ COMMAND_EXITED, 69, "5.7.1x", COMMAND_REFUSED, "5.3.0", "service unavailable. Command output: 5.7.1x" },
