@@ -10,6 +10,7 @@ static const char usage_text[] =
         "usage: merpati init DIR --domain DOMAIN [--ports BASE] [--owner USER]\n"
         "       merpati [-c DIR] init --system [--domain DOMAIN]\n"
         "       merpati [-c DIR] start | stop | reload | status | check | flush | foreground\n"
+        "       merpati [-c DIR] trace QUEUEID | MESSAGE-ID | ADDRESS\n"
         "       merpati [-c DIR] user add NAME | user del NAME | user passwd NAME | user list\n"
         "DIR is the folder with main.cf (default: $MAIL_CONFIG, else /etc/merpati).\n";
 
@@ -107,6 +108,19 @@ static int main_user(const char *dir, int argc, char **argv)
 	return usage();
 }
 
+static int main_trace(const char *dir, int argc, char **argv)
+{
+	struct instance in;
+	struct err e = ERR_INIT;
+	if (argc != 1)
+		return usage();
+	int rc = instance_open(dir, &in, &e);
+	if (rc == 0)
+		rc = run_trace(&in, argv[0], &e);
+	instance_close(&in);
+	return finish(rc, &e);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
@@ -137,6 +151,8 @@ int main(int argc, char **argv)
 		return usage();
 	if (strcmp(argv[0], "init") == 0)
 		return main_init(dir, argc - 1, argv + 1);
+	if (strcmp(argv[0], "trace") == 0)
+		return main_trace(dir, argc - 1, argv + 1);
 	if (strcmp(argv[0], "user") == 0)
 		return main_user(dir, argc - 1, argv + 1);
 	for (size_t i = 0; argc == 1 && i < ARRAY_LEN(verbs); i++) {

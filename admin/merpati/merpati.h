@@ -73,6 +73,9 @@ MUST_USE int run_flush(struct instance *in, struct err *e);
 /* Run a program and wait for it: its exit status, or -1 with E. */
 MUST_USE int run_program(const char *const *argv, struct err *e);
 
+/* --- trace.c: WHAT is a queue id, a message-id or an address ----------------------------------- */
+MUST_USE int run_trace(struct instance *in, const char *what, struct err *e);
+
 /* --- check.c: 0 nothing wrong; -1 with the number of findings in E; findings go to stderr ----- */
 MUST_USE int run_check(struct instance *in, struct err *e);
 
