@@ -20,10 +20,10 @@ struct input_job {
 	struct err err;
 };
 
+/* Content ends with a line's end: queue_commit() sees to that. */
 static int copy(const struct input_job *j, struct err *e)
 {
 	char *p = mem_alloc(BLOCK);
-	char last = '\n';
 	int rc = 0;
 	if (sys_write_all(j->fd, j->head.p, j->head.len) < 0)
 		rc = err_sys(e, errno, "write of a command's input");
@@ -34,11 +34,8 @@ static int copy(const struct input_job *j, struct err *e)
 			rc = err_sys(e, errno, "read of the queue file");
 		else if (sys_write_all(j->fd, p, (size_t)n) < 0)
 			rc = err_sys(e, errno, "write of a command's input");
-		last = p[n - 1];
 	}
 	free(p);
-	if (rc == 0 && last != '\n' && sys_write_all(j->fd, "\n", 1) < 0)
-		rc = err_sys(e, errno, "write of a command's input");
 	return rc;
 }
 

@@ -47,6 +47,7 @@ static const struct {
 	{ "EPIPE", EPIPE }, { "ECONNRESET", ECONNRESET }, { "ECONNREFUSED", ECONNREFUSED },
 	{ "ETIMEDOUT", ETIMEDOUT }, { "EFBIG", EFBIG }, { "ESTALE", ESTALE }, { "EXDEV", EXDEV },
 	{ "EAGAIN", EAGAIN }, { "ENOLCK", ENOLCK }, { "EMLINK", EMLINK }, { "ENAMETOOLONG", ENAMETOOLONG },
+	{ "EOPNOTSUPP", EOPNOTSUPP },
 };
 
 static int action_by_name(struct sv name, int *out)

@@ -231,6 +231,7 @@ class Workers:
         "postman:sendmsg:4:KILL", "postman:recvmsg:6:KILL", "local:write:*/partial/*:1:KILL",
         "local:open:partial/*:1:ENOSPC", "local:unlink:partial/*:1:EIO", "local:unlink:partial/*:1:KILL",
     ]
+    more = [f"postman:fsync:*/out/*:{n}:EIO" for n in (1, 2, 3, 4)]
     END = "the end"
 
     def __init__(self, m):
@@ -289,8 +290,8 @@ class Workers:
             found[name] = found.get(name, 0) + 1
         return found
 
-    def mbox(self):
-        path = os.path.join(self.out, "mbox")
+    def mbox(self, name="mbox"):
+        path = os.path.join(self.out, name)
         if not os.path.exists(path):
             return {}
         with open(path) as f:
@@ -338,6 +339,7 @@ class Virtual:
         "virtual:write:*/spool/done/*:1:KILL", "virtual:sendmsg:*:2:KILL", "virtual:sendmsg:*:4:KILL",
         "virtual:recvmsg:3:KILL", "virtual:pread:*/spool/active/*:1:EIO",
     ]
+    more = [f"virtual:fsync:*/vmail/*:{n}:EIO" for n in (1, 2, 3, 4)] + ["virtual:write:*/vmail/mbox:2:KILL"]
 
     def __init__(self, m):
         self.m = m

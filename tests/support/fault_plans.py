@@ -4,6 +4,7 @@ A plan is written as in lib/sys/fault.h, service:call[:where]:n:ACTION; where is
 site=FILE:LINE. A way is what is walked meanwhile, a class with
     name, services      services: those whose call sites are planned
     extra               further plans, as text
+    more                those that only the sweep runs: what leads to sites that nothing else leads to
     __init__(m)         m: an Instance that has not started
     walk()              all of it; a Tally. AssertionError: something promised did not come
 
@@ -117,8 +118,8 @@ def wanted(plans):
     return [p for p in plans if not ONLY or any(word in str(p) for word in ONLY)]
 
 
-def extra_plans(way):
-    return wanted(Plan.parse(text) for text in way.extra)
+def extra_plans(way, all=False):
+    return wanted(Plan.parse(text) for text in way.extra + (getattr(way, "more", []) if all else []))
 
 
 def site_plans(sites):
