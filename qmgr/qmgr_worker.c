@@ -81,7 +81,8 @@ static int send_request(struct worker *w, struct entry *en, struct arena *a, str
 		.nonce = h->nonce,
 		.flags = (m->suspect || en->retried ? DELIVER_MAYBE_BEFORE : 0u) |
 		         (h->mail_flags & QUEUE_MAIL_REINJECTED ? DELIVER_REINJECTED : 0u) |
-		         (w->qm->core.soft_bounce ? DELIVER_SOFT_BOUNCE : 0u),
+		         (w->qm->core.soft_bounce ? DELIVER_SOFT_BOUNCE : 0u) |
+		         (en->en.dest->entries.n > 0 ? DELIVER_MORE : 0u),
 		.nexthop = sv_z(en->en.dest->nexthop),
 		.sender = f->sender,
 		.arrival_us = h->arrival_us,

@@ -9,12 +9,15 @@
 #ifndef SMTP_SMTPC_H
 #define SMTP_SMTPC_H
 
+#include "lib/base/list.h"
 #include "lib/deliver/deliver.h"
 #include "lib/fiber/stream.h"
 #include "lib/server/own_addresses.h"
 #include "lib/server/server.h"
 #include "lib/wire/smtp_reply.h"
 #include "smtp/smtpc_settings.h"
+
+struct smtpc_cache;
 
 /* The process. */
 struct smtpc {
@@ -23,6 +26,7 @@ struct smtpc {
 	struct smtpc_settings set;
 	struct own_addresses *own;
 	struct ipc_pool *dns;
+	struct smtpc_cache *cache;
 };
 
 /* Why recipients of a mail are where they are. */
@@ -42,6 +46,7 @@ void smtpc_because(struct smtpc_why *w, struct dsn_code dsn, const char *fmt, ..
 
 /* One connection to one server. */
 struct smtpc_session {
+	struct list_node idle; /* in the cache */
 	struct stream *stream;
 	const struct smtpc_settings *set;
 	struct smtp_reply got; /* the last reply */
@@ -54,9 +59,10 @@ struct smtpc_session {
 	char *name;        /* "host[ip]" for replies */
 	char *relay;       /* "host[ip]:port" for log lines */
 	bool broken;       /* out of step or gone: to be closed without a word */
+	bool unfit;        /* it refused to talk: not for another mail */
 	bool dirty;        /* a transaction was begun that had no end: RSET comes before the next */
 	unsigned mails;
-	int64_t opened_ms;
+	int64_t opened_ms, idle_until_ms;
 };
 
 /* Where to: one address of a destination. */

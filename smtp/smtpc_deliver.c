@@ -12,6 +12,7 @@
 #include "lib/fiber/fiber.h"
 #include "lib/sys/log.h"
 #include "smtp/smtpc.h"
+#include "smtp/smtpc_cache.h"
 
 #define DESTS_MAX 20 /* of one mail */
 
@@ -33,43 +34,69 @@ static void plan(struct route *r, struct sv nexthop, const char *fallback)
 		r->n++;
 }
 
-/* The mail through the session that is open, and its end. False: as smtpc_mail(). */
-static bool use_session(struct smtpc_try *t)
+static void say_relay(struct smtpc_try *t)
 {
 	const char *relay = arena_strdup(t->rq->arena, sv_z(t->s->relay));
 	deliver_relay(t->rq, relay ? relay : "none");
 	deliver_connected(t->rq);
-	bool begun = smtpc_mail(t);
+}
+
+static void done_with_session(struct smtpc_try *t)
+{
 	deliver_relay(t->rq, "none");
-	smtpc_close(t->s);
+	smtpc_cache_give(t->p->cache, t->s, (t->rq->flags & DELIVER_MORE) != 0);
 	t->s = NULL;
+}
+
+/* The mail through the session that is open. False: as smtpc_mail(). */
+static bool use_session(struct smtpc_try *t)
+{
+	say_relay(t);
+	bool begun = smtpc_mail(t);
+	done_with_session(t);
 	return begun;
 }
 
-/* A new session with one address or socket. LAST: there is no other; LAST_DEST: nor another destination. */
-static void try_place(struct smtpc_try *t, const struct smtpc_place *to, bool last, bool last_dest)
+/* A new session. False: there is none, and that was dealt with. */
+static bool open_session(struct smtpc_try *t, const struct smtpc_place *to)
 {
 	struct smtpc_why why;
-	unsigned limit = t->p->set.session_limit;
 	t->s = smtpc_open(t->p, to, &why);
 	if (!t->s) {
 		log_info("%s", why.text); /* which names the server */
 		t->why = why;
-		return;
 	}
-	t->sessions++;
-	t->final = last_dest && (last || (limit > 0 && t->sessions >= limit));
+	return t->s != NULL;
+}
+
+static void greet_and_use(struct smtpc_try *t, const struct smtpc_place *to)
+{
+	struct smtpc_why why;
 	if (smtpc_hello(t->p, t->s, to, &why) == 1) {
 		(void)use_session(t);
 		return;
 	}
-	const char *relay = arena_strdup(t->rq->arena, sv_z(t->s->relay));
-	deliver_relay(t->rq, relay ? relay : "none");
-	deliver_connected(t->rq);
+	say_relay(t);
 	smtpc_all_failed(t, &why);
-	deliver_relay(t->rq, "none");
-	smtpc_close(t->s);
-	t->s = NULL;
+	t->s->unfit = true;
+	done_with_session(t);
+}
+
+/* One address or socket. LAST: there is no other; LAST_DEST: nor another destination. */
+static void try_place(struct smtpc_try *t, const struct smtpc_place *to, bool last, bool last_dest)
+{
+	unsigned limit = t->p->set.session_limit;
+	t->final = last_dest && (last || (limit > 0 && t->sessions + 1 >= limit));
+	while ((t->s = smtpc_cache_take(t->p->cache, to)) != NULL) {
+		if (use_session(t)) {
+			t->sessions++;
+			return;
+		}
+	}
+	if (!open_session(t, to))
+		return;
+	t->sessions++;
+	greet_and_use(t, to);
 }
 
 static void try_addresses(struct smtpc_try *t, const struct smtpc_dest *d, bool last_dest, bool *own)
@@ -103,10 +130,10 @@ static void try_dest(struct smtpc_try *t, struct sv text, bool last, bool *own)
 }
 
 /* What somebody wrote into main.cf cannot be the fault of the mail. */
-static void forgive_configuration(struct smtpc_try *t, const struct route *r)
+static void forgive_configuration(struct smtpc_try *t, const struct route *r, size_t tried)
 {
 	const char *blame = NULL;
-	if (r->n > r->nfirst)
+	if (tried > r->nfirst)
 		blame = t->p->set.lmtp ? "lmtp_fallback_relay" : "smtp_fallback_relay";
 	else if (sv_ieqz(t->rq->nexthop, t->p->core.relayhost))
 		blame = "relayhost";
@@ -122,14 +149,15 @@ void smtpc_handle(struct deliver_request *rq, void *smtpc)
 	struct route r;
 	bool own = false;
 	plan(&r, rq->nexthop, t.p->set.fallback_relay);
-	for (size_t i = 0; i < r.n && smtpc_left(rq) > 0 && !own; i++)
-		try_dest(&t, r.dests[i], i + 1 == r.n, &own);
+	size_t tried = 0;
+	for (; tried < r.n && smtpc_left(rq) > 0 && !own; tried++)
+		try_dest(&t, r.dests[tried], tried + 1 == r.n, &own);
 	if (smtpc_left(rq) == 0)
 		return;
 	/* no server would have the rest, or there is none */
 	if (!t.why.set)
 		smtpc_because(&t.why, DSN(4, 3, 0), "server unavailable or unable to receive mail");
-	forgive_configuration(&t, &r);
+	forgive_configuration(&t, &r, tried);
 	t.final = true;
 	deliver_connected(rq);
 	smtpc_all_failed(&t, &t.why);

@@ -2,6 +2,7 @@
 #include "lib/fiber/fiber.h"
 #include "lib/sys/jail.h"
 #include "smtp/smtpc.h"
+#include "smtp/smtpc_cache.h"
 #include "smtp/smtpc_process.h"
 
 static int pre_jail(struct server *s, bool lmtp, struct err *e)
@@ -29,9 +30,9 @@ int smtpc_pre_jail_lmtp(struct server *s, struct err *e)
 int smtpc_post_jail(struct server *s, struct err *e)
 {
 	struct smtpc *p = server_state(s);
-	(void)e;
 	p->dns = server_pool(s, "dns", 20);
-	return 0;
+	p->cache = smtpc_cache_new(&p->set);
+	return smtpc_cache_run(p->cache, e);
 }
 
 void smtpc_serve(struct server_conn *c)

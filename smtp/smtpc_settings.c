@@ -26,14 +26,19 @@
 	X(times.data_xfer, smtp_data_xfer_timeout, lmtp_data_xfer_timeout)                                 \
 	X(times.data_done, smtp_data_done_timeout, lmtp_data_done_timeout)                                 \
 	X(times.rset, smtp_rset_timeout, lmtp_rset_timeout)                                                \
-	X(times.quit, smtp_quit_timeout, lmtp_quit_timeout)
+	X(times.quit, smtp_quit_timeout, lmtp_quit_timeout)                                                \
+	X(keep, smtp_connection_cache_on_demand, lmtp_connection_cache_on_demand)                          \
+	X(keep_always, smtp_connection_cache_destinations, lmtp_connection_cache_destinations)             \
+	X(keep_idle_s, smtp_connection_cache_time_limit, lmtp_connection_cache_time_limit)                 \
+	X(keep_age_s, smtp_connection_reuse_time_limit, lmtp_connection_reuse_time_limit)
 
 /* Counts: not negative, by the table. */
 #define COUNTS(X)                                                                                          \
 	X(order.limit, smtp_mx_address_limit, lmtp_mx_address_limit)                                       \
 	X(session_limit, smtp_mx_session_limit, lmtp_mx_session_limit)                                     \
 	X(line_limit, smtp_line_length_limit, lmtp_line_length_limit)                                      \
-	X(min_rate, smtp_min_data_rate, lmtp_min_data_rate)
+	X(min_rate, smtp_min_data_rate, lmtp_min_data_rate)                                                \
+	X(keep_count, smtp_connection_reuse_count_limit, lmtp_connection_reuse_count_limit)
 
 static int family(const char *param, const char *value, enum smtpc_family *out, struct err *e)
 {
@@ -116,6 +121,7 @@ static int load_lmtp(const struct config *cfg, struct smtpc_settings *s, struct 
 #undef X
 	s->always_ehlo = true;
 	s->assume_final = p.lmtp_assume_final;
+	s->keep = s->keep && p.lmtp_cache_connection;
 	discard("lmtp_discard_lhlo_keywords", p.lmtp_discard_lhlo_keywords, s);
 	return family("lmtp_address_preference", p.lmtp_address_preference, &s->order.first, e) < 0 ||
 			host_lookup("lmtp_host_lookup", p.lmtp_host_lookup, &s->use_mx, e) < 0

@@ -56,6 +56,11 @@ struct smtpc_settings {
 	unsigned line_limit;
 	unsigned min_rate;
 	struct smtpc_times times;
+	/* connections that are kept for the next mail */
+	bool keep;               /* while there is much mail for a destination */
+	const char *keep_always; /* for these */
+	long keep_idle_s, keep_age_s;
+	unsigned keep_count; /* mails; 0: any number */
 };
 
 MUST_USE int smtpc_settings_load(const struct config *cfg, bool lmtp, struct smtpc_settings *out,

@@ -42,6 +42,7 @@ enum deliver_flag {
 	DELIVER_REINJECTED = 2,
 	DELIVER_VERIFY_ONLY = 4,
 	DELIVER_SOFT_BOUNCE = 8, /* what fails for good is to wait */
+	DELIVER_MORE = 16,       /* other mail waits for this destination: a connection is worth keeping */
 };
 
 #define DELIVER_TEXT_MAX 900 /* of a result; below DONE_LOG_TEXT_MAX */
