@@ -1,7 +1,8 @@
 # debian_root DIR [PACKAGE...]: a bare Debian 12 (minbase, and these packages) in DIR, with this machine's package
 # sources, names and resolver. With MERPATI_DEBIAN_BASE set, the bare part is made once, kept there, and copied.
 # enter_root DIR [--no-network] COMMAND...: runs it there, in namespaces of mounts and processes of its own (and of the
-# network, with loopback alone, and of names), so that nothing stays mounted or running. Root is needed. Sourced by
+# network, with loopback alone, and of names), so that nothing stays mounted or running.
+# boot_root DIR SECONDS: the same with its systemd as the first process, until that ends. Root is needed. Sourced by
 # tests/chroot/run and tests/deb/run.
 debian_root() {
 	local dir=$1 base=${MERPATI_DEBIAN_BASE:-} f
@@ -50,4 +51,22 @@ enter_root() {
 		root=$1
 		shift 2
 		exec chroot "$root" "$@"' enter-root "$dir" "${spaces[2]:+--no-network}" "$@"
+}
+
+boot_root() {
+	timeout "$2" unshare --mount --pid --net --uts --ipc --cgroup --fork --kill-child /bin/sh -c '
+		set -e
+		ip link set lo up
+		mount --bind "$1" "$1"
+		cd "$1"
+		mount -t proc proc proc
+		mount -t sysfs -o ro sysfs sys
+		mount -t cgroup2 cgroup2 sys/fs/cgroup
+		mount -t tmpfs -o mode=755 tmpfs run
+		mount -t tmpfs -o mode=1777 tmpfs tmp
+		mount -t devpts -o newinstance,ptmxmode=666 devpts dev/pts
+		export container=test
+		pivot_root . mnt
+		umount -l /mnt
+		exec /lib/systemd/systemd --system --show-status=0 --log-target=journal' boot-root "$1" </dev/null
 }
