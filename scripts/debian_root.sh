@@ -54,19 +54,43 @@ enter_root() {
 }
 
 boot_root() {
-	timeout "$2" unshare --mount --pid --net --uts --ipc --cgroup --fork --kill-child /bin/sh -c '
-		set -e
-		ip link set lo up
-		mount --bind "$1" "$1"
-		cd "$1"
-		mount -t proc proc proc
-		mount -t sysfs -o ro sysfs sys
-		mount -t cgroup2 cgroup2 sys/fs/cgroup
-		mount -t tmpfs -o mode=755 tmpfs run
-		mount -t tmpfs -o mode=1777 tmpfs tmp
-		mount -t devpts -o newinstance,ptmxmode=666 devpts dev/pts
-		export container=test
-		pivot_root . mnt
-		umount -l /mnt
-		exec /lib/systemd/systemd --system --show-status=0 --log-target=journal' boot-root "$1" </dev/null
+	unshare --mount /bin/bash -c "$(declare -f boot_in_own_cgroup boot_first_process)"'
+		boot_in_own_cgroup "$@"' boot-root "$@" </dev/null
+}
+
+# In a group of its own, so that this systemd sees none of the machine's, and leaves none behind.
+boot_in_own_cgroup() {
+	local root=$1 seconds=$2 own=$1/mnt/merpati-test.$$ rc=0
+	mount --bind "$root" "$root" && mount -t cgroup2 cgroup2 "$root/mnt" && mkdir "$own" || return 1
+	(
+		echo $BASHPID >"$own/cgroup.procs" || exit 1
+		umount "$root/mnt"
+		exec timeout "$seconds" unshare --mount --pid --net --uts --ipc --cgroup --fork --kill-child /bin/bash -c \
+			"$(declare -f boot_first_process)"'; boot_first_process "$1"' boot-root "$root"
+	) || rc=$?
+	mount -t cgroup2 cgroup2 "$root/mnt"
+	# the last processes may be on their way out
+	for _ in {1..100}; do
+		find "$own" -depth -type d -exec rmdir {} + 2>/dev/null
+		[ -e "$own" ] || return $rc
+		sleep 0.1
+	done
+	echo "$own is left" >&2
+	return 1
+}
+
+boot_first_process() {
+	set -e
+	ip link set lo up
+	cd "$1"
+	mount -t proc proc proc
+	mount -t sysfs -o ro sysfs sys
+	mount -t cgroup2 cgroup2 sys/fs/cgroup
+	mount -t tmpfs -o mode=755 tmpfs run
+	mount -t tmpfs -o mode=1777 tmpfs tmp
+	mount -t devpts -o newinstance,ptmxmode=666 devpts dev/pts
+	export container=test
+	pivot_root . mnt
+	umount -l /mnt
+	exec /lib/systemd/systemd --system --show-status=0 --log-target=journal
 }
