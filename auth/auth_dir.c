@@ -21,7 +21,8 @@ struct auth_dir {
 	char *path;
 	char *home_base;
 	char *mailbox; /* below a home, without the '/' at its end */
-	bool maildir;
+	char *spool;   /* NULL: not there but below homes; without the '/' at its end */
+	bool maildir;  /* that one is a Maildir */
 	char *location; /* NULL: what home_mailbox means */
 	struct auth_users *users;
 	struct stat seen; /* of the version that is loaded */
@@ -31,20 +32,28 @@ struct auth_dir {
 	unsigned bad;
 };
 
-struct auth_dir *auth_dir_new(const char *path, const char *home_base, const char *mailbox, const char *location)
+/* Without the slashes at its end; they say that it is a Maildir. */
+static char *cut_slashes(struct sv name, bool *maildir)
 {
-	struct sv name = *mailbox ? sv_z(mailbox) : SV("Maildir/");
-	bool maildir = sv_ends(name, SV("/"));
-
-	while (sv_ends(name, SV("/")))
+	*maildir = sv_ends(name, SV("/"));
+	while (name.len > 1 && sv_ends(name, SV("/")))
 		name = sv_upto(name, name.len - 1);
+	return mem_svdup(name);
+}
+
+struct auth_dir *auth_dir_new(const char *path, const char *home_base, const struct auth_where *where)
+{
 	struct auth_dir *d = mem_alloc(sizeof(*d));
+	bool at_home = where->home_mailbox && *where->home_mailbox;
 
 	d->path = mem_strdup(path);
 	d->home_base = mem_strdup(home_base);
-	d->mailbox = mem_svdup(name);
-	d->maildir = maildir;
-	d->location = location && *location ? mem_strdup(location) : NULL;
+	if (where->mail_location && *where->mail_location)
+		d->location = mem_strdup(where->mail_location);
+	if (!at_home && where->mail_spool_directory && *where->mail_spool_directory)
+		d->spool = cut_slashes(sv_z(where->mail_spool_directory), &d->maildir);
+	else
+		d->mailbox = cut_slashes(at_home ? sv_z(where->home_mailbox) : SV("Maildir/"), &d->maildir);
 	return d;
 }
 
@@ -56,6 +65,7 @@ void auth_dir_free(struct auth_dir *d)
 	free(d->path);
 	free(d->home_base);
 	free(d->mailbox);
+	free(d->spool);
 	free(d->location);
 	free(d);
 }
@@ -182,6 +192,17 @@ static int not_found(const struct auth_dir *d, struct sv name, struct err *e)
 	return 0;
 }
 
+/* mail_spool_directory/NAME: the account's name, which must be the name of a file. */
+static int in_spool(const struct auth_dir *d, struct sv user, struct sv home, struct buf *out, struct err *e)
+{
+	char text[LOCATION_MAX];
+	int n = snprintf(text, sizeof(text), d->maildir ? "maildir:%s/%%u" : "mbox:%%h/mail:INBOX=%s/%%u", d->spool);
+
+	if (n < 0 || (size_t)n >= sizeof(text) || strchr(d->spool, '%'))
+		return err_set(e, ERR_CONFIG, "mail_spool_directory = %s: too long, or with a '%%' in it", d->spool);
+	return auth_location_expand(out, sv_z(text), user, home, e);
+}
+
 int auth_dir_mail(const struct auth_dir *d, struct sv user, struct sv home, struct arena *a, struct sv *out,
         struct err *e)
 {
@@ -191,6 +212,8 @@ int auth_dir_mail(const struct auth_dir *d, struct sv user, struct sv home, stru
 	buf_init(&mail, LOCATION_MAX);
 	if (d->location)
 		rc = auth_location_expand(&mail, sv_z(d->location), user, home, e);
+	else if (d->spool)
+		rc = in_spool(d, user, home, &mail, e);
 	else if (d->maildir)
 		(void)buf_printf(&mail, "maildir:%.*s/%s", SV_ARG(home), d->mailbox);
 	else

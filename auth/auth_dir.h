@@ -23,16 +23,22 @@ struct auth_account {
 	uid_t uid;
 	gid_t gid;
 	struct sv home;
-	struct sv mail; /* mail_location, or what home_mailbox means: maildir:HOME/Maildir, mbox:HOME/mail:INBOX=... */
+	struct sv mail; /* mail_location, or what home_mailbox or mail_spool_directory mean: maildir:HOME/Maildir,
+	                   mbox:HOME/mail:INBOX=... */
 	struct sv shell; /* may be empty */
 	bool unix_account; /* of the system: PAM knows the password */
 	struct u32_list groups; /* besides GID */
 };
 
-/* PATH of the file; HOME_BASE: where homes are that the file does not name; MAILBOX: home_mailbox; LOCATION:
- * mail_location, may be NULL. */
-struct auth_dir *auth_dir_new(
-	const char *path, const char *home_base, const char *mailbox, const char *location);
+/* Where mail is, as main.cf has it: the first that is not empty (NULL: empty, too); none: Maildir/. */
+struct auth_where {
+	const char *mail_location;
+	const char *home_mailbox;
+	const char *mail_spool_directory;
+};
+
+/* PATH of the file; HOME_BASE: where homes are that the file does not name. */
+struct auth_dir *auth_dir_new(const char *path, const char *home_base, const struct auth_where *where);
 void auth_dir_free(struct auth_dir *d);
 
 /*

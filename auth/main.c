@@ -123,7 +123,11 @@ static int post_jail(struct server *s, struct err *e)
 	if (buf_printf(&homes, "%s/mail", config_dir(server_config(s))) < 0)
 		return err_set(
 		        e, ERR_CONFIG, "the name of the configuration directory is too long");
-	a->dir = auth_dir_new(users_file(s, &p), buf_z(&homes), local.home_mailbox, store.mail_location);
+	/* a directory of the system's is no place for mail of a private instance */
+	const struct auth_where where = { .mail_location = store.mail_location, .home_mailbox = local.home_mailbox,
+		.mail_spool_directory = server_is_system(s) ? local.mail_spool_directory : NULL };
+
+	a->dir = auth_dir_new(users_file(s, &p), buf_z(&homes), &where);
 	buf_free(&homes);
 	a->penalty = auth_penalty_new(seed, PENALTIES_MAX);
 	a->sw = auth_switch_new();

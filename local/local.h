@@ -15,6 +15,7 @@
 #include "lib/mail/alias_grammar.h"
 #include "lib/map/matchlist.h"
 #include "lib/server/server.h"
+#include "lib/store/mbox_append.h"
 
 #define LOCAL_FORWARD_MAX (1u << 20) /* octets of a .forward file */
 #define LOCAL_ITEMS_MAX   100000     /* members of one alias */
@@ -186,6 +187,8 @@ void local_command(const struct local_rcpt *r, const struct local_member *m, str
 /* Append to a file, or deliver into a Maildir if its name ends in '/'. IN_PARTS: one part of several. */
 void local_file(const struct local_rcpt *r, const struct local_member *m, struct sv sender, bool in_parts,
 	struct deliver_outcome *out);
+/* Locks and limit of mbox files, as main.cf says. */
+struct mbox_rules local_mbox_rules(const struct local *l);
 /* Have a postman with these rights deliver into the mailbox MAIL. 0, or -1 with E: it may have been done. */
 MUST_USE int local_ask_mailbox(const struct local_rcpt *r, struct sv sender, const struct local_rights *rights,
 	struct sv mail, bool in_parts, struct deliver_outcome *out, struct err *e);

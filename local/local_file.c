@@ -27,16 +27,21 @@ int local_head(const struct local_rcpt *r, struct sv sender, bool delivered_to, 
 	return deliver_head(out, sender, local_original(r), delivered_to ? local_delivered_to(r) : SV_NONE);
 }
 
+struct mbox_rules local_mbox_rules(const struct local *l)
+{
+	return (struct mbox_rules){ .locks = l->locks,
+		.attempts = (unsigned)l->core.deliver_lock_attempts,
+		.pause_ms = l->core.deliver_lock_delay * 1000,
+		.stale_s = l->core.stale_lock_time,
+		.size_limit = l->core.mailbox_size_limit };
+}
+
 static int to_file(const struct local_rcpt *r, const struct local_member *m, struct sv sender, struct ipc_conn *c,
         struct deliver_outcome *out, bool *config, struct err *e)
 {
 	const struct local *l = r->local;
 	const struct deliver_file file = { .path = arena_strdup(r->rq->arena, m->text),
-		.rules = { .locks = l->locks,
-			.attempts = (unsigned)l->core.deliver_lock_attempts,
-			.pause_ms = l->core.deliver_lock_delay * 1000,
-			.stale_s = l->core.stale_lock_time,
-			.size_limit = l->core.mailbox_size_limit },
+		.rules = local_mbox_rules(l),
 		.limit_name = SV("mailbox_size_limit") };
 	struct buf head;
 	int rc = -1;
@@ -54,10 +59,12 @@ static int to_file(const struct local_rcpt *r, const struct local_member *m, str
 static int ask_mailbox(const struct local_rcpt *r, struct sv sender, const struct clnt_auth_identity *who,
         struct sv mail, bool maybe_before, struct ipc_conn *c, struct deliver_outcome *out, struct err *e)
 {
+	const struct mbox_rules rules = local_mbox_rules(r->local);
 	const struct deliver_mailbox m = {
 		.account = { .owner = who ? who->name : SV_NONE, .home = who ? who->home : SV_NONE, .mail = mail },
 		.delivered_to = r->local->delivered_to_file ? local_delivered_to(r) : SV_NONE,
 		.size_limit = r->local->core.mailbox_size_limit,
+		.mbox = &rules,
 		.maybe_before = maybe_before,
 	};
 	return deliver_ask_mailbox(r->rq, r->i, &m, sender, c, out, e);

@@ -6,10 +6,11 @@
 #include "local/local.h"
 
 /* The mailbox of a user with this process's uid. */
-static void to_own_maildir(struct local_rcpt *r, const struct clnt_auth_identity *who, struct sv sender,
+static void to_own_mailbox(struct local_rcpt *r, const struct clnt_auth_identity *who, struct sv sender,
         bool in_parts, struct deliver_outcome *out)
 {
 	struct local *l = r->local;
+	const struct mbox_rules rules = local_mbox_rules(l);
 	struct deliver_mailbox m = {
 		.store = l->store,
 		.account = { .owner = who->name,
@@ -19,6 +20,7 @@ static void to_own_maildir(struct local_rcpt *r, const struct clnt_auth_identity
 		        .create = true },
 		.delivered_to = l->delivered_to_file ? local_delivered_to(r) : SV_NONE,
 		.size_limit = l->core.mailbox_size_limit,
+		.mbox = &rules,
 		.maybe_before = in_parts,
 	};
 	struct sv elsewhere, before = r->rq->sender;
@@ -29,13 +31,13 @@ static void to_own_maildir(struct local_rcpt *r, const struct clnt_auth_identity
 }
 
 /* ... of another uid: that user's postman writes it. */
-static void to_maildir(struct local_rcpt *r, const struct clnt_auth_identity *who, struct sv sender,
+static void to_mailbox(struct local_rcpt *r, const struct clnt_auth_identity *who, struct sv sender,
         bool in_parts, struct deliver_outcome *out)
 {
 	const struct local_rights rights = { { .kind = "user", .name = who->name, .fd = -1 }, who };
 	struct err e = ERR_INIT;
 	if (who->uid == getuid()) {
-		to_own_maildir(r, who, sender, in_parts, out);
+		to_own_mailbox(r, who, sender, in_parts, out);
 		return;
 	}
 	if (local_ask_mailbox(r, sender, &rights, who->mail, in_parts, out, &e) == 0)
@@ -45,38 +47,10 @@ static void to_maildir(struct local_rcpt *r, const struct clnt_auth_identity *wh
 	(void)snprintf(out->text, sizeof(out->text), "mailbox: %s", e.text);
 }
 
-/* INBOX of an mbox location: a file like others. */
-static void to_mbox(struct local_rcpt *r, const struct clnt_auth_identity *who, struct sv path, struct sv sender,
-        struct deliver_outcome *out)
-{
-	const struct local_member m = { .kind = ALIAS_FILE,
-		.text = path,
-		.source = LOCAL_FROM_CONFIG,
-		.rights = { { .kind = "user", .name = who->name, .fd = -1 }, who },
-		.where = "mail_location" };
-	local_file(r, &m, sender, false, out);
-}
-
 static void unavailable(const char *what, const struct err *e, struct deliver_outcome *out)
 {
 	*out = (struct deliver_outcome){ .status = DELIVER_DEFERRED, .dsn = DSN(4, 3, 0) };
 	(void)snprintf(out->text, sizeof(out->text), "%s unavailable: %s", what, e->text);
-}
-
-static void to_location(struct local_rcpt *r, const struct clnt_auth_identity *who, struct sv sender,
-        bool in_parts, struct deliver_outcome *out)
-{
-	struct store_location place;
-	struct err e = ERR_INIT;
-	if (store_location(who->mail, who->home, &place, &e) < 0) {
-		log_warn("%.*s: mailbox of %.*s: %s", SV_ARG(r->rq->queue_id), SV_ARG(who->name), e.text);
-		unavailable("mailbox", &e, out);
-	} else if (place.inbox.len > 0) {
-		to_mbox(r, who, buf_sv(&place.inbox), sender, out);
-	} else {
-		to_maildir(r, who, sender, in_parts, out);
-	}
-	store_location_free(&place);
 }
 
 /* Postfix's order: mailbox_transport_maps, mailbox_transport, mailbox_command_maps, mailbox_command, mailbox. */
@@ -107,6 +81,6 @@ void local_mailbox(struct local_rcpt *r, const struct clnt_auth_identity *who, s
 	else if (rc < 0)
 		unavailable("mailbox_command_maps", &e, out);
 	else
-		to_location(r, who, sender, in_parts, out);
+		to_mailbox(r, who, sender, in_parts, out);
 	buf_free(&value);
 }

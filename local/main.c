@@ -69,6 +69,7 @@ static int post_jail(struct server *s, struct err *e)
 	l->store = store_new(&(struct store_options){
 	        .host = l->core.myhostname,
 	        .index_dir = l->store_params.mail_index_dir,
+	        .any_owner = !l->params.strict_mailbox_ownership,
 	});
 	local_parts_clean(queue.maximal_queue_lifetime);
 	return 0;

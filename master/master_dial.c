@@ -19,7 +19,7 @@ static const struct msock *find_endpoint(
 		struct msvc *svc = &m->current->services[i];
 		if (svc->cf->type != SERVICE_UNIX || !sv_eqz(endpoint, svc->cf->name))
 			continue;
-		for (size_t j = 0; j < svc->nsocks; j++)
+		for (size_t j = 0; j < svc->nsocks && table_may_call(caller->cf->command, svc->cf->command); j++)
 			if (svc->socks[j]->cls == cls && sv_eqz(endpoint, svc->socks[j]->name))
 				return svc->socks[j];
 		err_set(e, ERR_CONFIG, "%s may not call service %.*s", caller->cf->command,

@@ -23,6 +23,8 @@ static const struct program_facts programs[] = {
 	{ .program = "proxymap", .stage = STAGE_LOOKUPS, .net = true, .out = true, .calls = CLASS_NONE },
 	{ .program = "dnsd", .stage = STAGE_LOOKUPS, .net = true, .out = true, .calls = CLASS_NONE },
 	{ .program = "auth", .stage = STAGE_LOOKUPS, .keep = 1, .net = true, .calls = CLASS_AUTH },
+	/* its connections are those of pop3d and imapd, which outlive a generation, too */
+	{ .program = "maillock", .stage = STAGE_LOOKUPS, .lasting = true, .only = "auth" },
 	{ .program = "auth-worker", .stage = STAGE_LOOKUPS, .auth_only = true, .calls = CLASS_NONE },
 	{ .program = "auth-pam", .stage = STAGE_LOOKUPS, .auth_only = true, .calls = CLASS_NONE },
 	{ .program = "showq", .stage = STAGE_LOOKUPS },
@@ -70,6 +72,9 @@ bool table_has_socket(const struct program_facts *callee, enum sock_class c)
 
 bool table_may_call(const char *caller, const char *callee)
 {
+	const char *only = table_program(caller)->only;
+	if (only && strcmp(only, callee) != 0)
+		return false;
 	return table_has_socket(table_program(callee), table_caller_class(caller));
 }
 

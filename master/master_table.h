@@ -46,6 +46,7 @@ struct program_facts {
 	bool out;                 /* smtp and lmtp may call it */
 	bool auth_only;           /* auth may call it, and nobody else */
 	enum sock_class calls;    /* the class of sockets by which it calls others */
+	const char *only;         /* the one program that it may call; NULL: all of that class */
 	const char *extra_public; /* a second public socket, by this name */
 	bool tickets;             /* it speaks TLS: master gives it keys of tickets */
 	bool lasting;             /* of an old generation: lives until its last session ends */

@@ -9,9 +9,12 @@
 
 #include "lib/clnt/clnt_auth.h"
 #include "lib/ipc/msg.h"
+#include "lib/store/spool.h"
 
 struct postman {
 	struct store *store;
+	struct store_spool spool; /* mail_spool_directory, by maillock */
+	bool uses_spool;          /* of a system instance */
 	struct server_handed *handed;
 };
 

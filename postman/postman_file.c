@@ -20,7 +20,8 @@ int postman_file(struct postman_session *s, struct ipc_frame *f, struct err *e)
 	if (rc == 1) {
 		const struct deliver_file file = { .path = path,
 			.rules = { .uid = getuid(), .size_limit = m.size_limit, .locks = m.locks,
-				.attempts = m.attempts, .pause_ms = m.pause_ms, .stale_s = m.stale_s },
+				.attempts = m.attempts, .pause_ms = m.pause_ms, .stale_s = m.stale_s,
+				.spool = s->postman->uses_spool ? &s->postman->spool : NULL },
 			.limit_name = m.limit_name };
 		const struct mbox_mail mail = { .head = m.head, .fd = fd, .offset = m.content_offset,
 			.size = m.content_size, .key = { m.nonce, m.offset } };

@@ -3,6 +3,7 @@
 
 #include "lib/deliver/deliver_mailbox.h"
 #include "lib/fiber/fiber.h"
+#include "lib/store/mbox_append.h"
 #include "lib/sys/log.h"
 #include "lib/sys/sys.h"
 #include "postman/postman.h"
@@ -25,6 +26,8 @@ static void deliver(struct postman_session *s, const struct msg_postman_mailbox 
 		.rcpts = &rcpt,
 		.nrcpts = 1,
 		.arena = s->arena };
+	const struct mbox_rules rules = { .size_limit = m->size_limit, .locks = m->locks, .attempts = m->attempts,
+		.pause_ms = m->pause_ms, .stale_s = m->stale_s };
 	const struct deliver_mailbox box = { .store = s->postman->store,
 		.account = { .owner = m->owner,
 			.home = m->home,
@@ -33,6 +36,7 @@ static void deliver(struct postman_session *s, const struct msg_postman_mailbox 
 			.create = true },
 		.delivered_to = m->delivered_to,
 		.size_limit = m->size_limit,
+		.mbox = m->attempts > 0 ? &rules : NULL,
 		.maybe_before = m->maybe_before };
 	struct sv elsewhere;
 	if (deliver_mailbox(&rq, 0, &box, out, &elsewhere) == 0)
@@ -46,7 +50,7 @@ int postman_mailbox(struct postman_session *s, struct ipc_frame *f, struct err *
 	char code[DSN_TEXT_MAX];
 	int fd = ipc_take_fd(f, 0);
 	int rc = msg_postman_mailbox_decode(f->body, s->arena, &m, e);
-	if (rc == 1 && fd < 0)
+	if (rc == 1 && (fd < 0 || m.pause_ms < 0))
 		rc = err_set(e, ERR_BUG, "bad request for a mailbox");
 	if (rc == 1) {
 		deliver(s, &m, fd, &o);

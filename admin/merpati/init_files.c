@@ -213,7 +213,9 @@ void init_master_cf(bool system, struct buf *out)
 	        "auth          unix       -       -      n      -      1       auth\n");
 	buf_printf(out, "auth-worker   unix       -       -      n      -      %s       auth-worker\n", workers);
 	if (system)
-		buf_puts(out, "auth-pam      unix       -       -      n      -      8       auth-pam\n");
+		buf_puts(out,
+		        "auth-pam      unix       -       -      n      -      8       auth-pam\n"
+		        "maillock      unix       n       -      n      -      -       maillock\n");
 	buf_printf(out,
 	        "pop3d         unix       -       -      n      -      %-7s pop3d\n"
 	        "imapd         unix       -       -      n      -      %-7s imapd\n",

@@ -51,6 +51,7 @@ bool deliver_file(const struct deliver_file *f, const struct mbox_mail *mail, st
 		(void)snprintf(out->text, sizeof(out->text), "%s would be larger than %.*s", f->path,
 		        SV_ARG(f->limit_name));
 		break;
+	case MBOX_NONE: /* it is made */
 	case MBOX_REFUSED:
 	case MBOX_TROUBLE:
 		out->status = DELIVER_DEFERRED;

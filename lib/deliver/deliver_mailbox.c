@@ -15,32 +15,42 @@ static void outcome(struct deliver_outcome *out, enum deliver_status status, str
 	(void)snprintf(out->text, sizeof(out->text), "%s%s%s", text, *detail ? ": " : "", detail);
 }
 
-/* The text and code of a store error: all of them defer. */
-static void defer_store(
-        const struct deliver_request *rq, const struct err *e, struct deliver_outcome *out)
+/* The code of a store error. */
+static struct dsn_code code_of(const struct err *e)
 {
-	struct dsn_code dsn = DSN(4, 3, 0);
-	const char *what = "mailbox";
 	switch (e->sys_errno) {
-	case EDQUOT:
-		dsn = DSN(4, 2, 2);
-		what = "mailbox is over quota";
-		break;
-	case ENOSPC:
-		dsn = DSN(4, 3, 1);
-		what = "mail system is full";
-		break;
+	case EDQUOT: return DSN(4, 2, 2);
+	case ENOSPC: return DSN(4, 3, 1);
 	case EACCES:
 	case EPERM:
 	case EROFS:
 	case ENOENT:
 	case ENOTDIR:
-	case ETIMEDOUT: dsn = DSN(4, 2, 0); break;
-	default: break;
+	case ETIMEDOUT: return DSN(4, 2, 0);
+	default: return e->cls == ERR_CONFIG ? DSN(4, 2, 0) : DSN(4, 3, 0);
+	}
+}
+
+/* A store error: all of them defer but the admin's own limit. */
+static void failed(const struct deliver_request *rq, const struct err *e, struct deliver_outcome *out)
+{
+	const char *what = e->sys_errno == EDQUOT ? "mailbox is over quota" : e->sys_errno == ENOSPC
+		? "mail system is full" : "cannot update mailbox";
+	if (e->cls == ERR_PERM && e->sys_errno == EFBIG) {
+		outcome(out, DELIVER_BOUNCED, DSN(5, 2, 2), "mailbox is full",
+			"it would be larger than mailbox_size_limit");
+		return;
 	}
 	if (e->sys_errno != EDQUOT)
 		log_warn("%.*s: %s: %s", SV_ARG(rq->queue_id), what, e->text);
-	outcome(out, DELIVER_DEFERRED, dsn, what, e->text);
+	outcome(out, DELIVER_DEFERRED, code_of(e), what, e->text);
+}
+
+static void sent(const char *kind, enum store_delivered how, struct deliver_outcome *out)
+{
+	char text[60];
+	(void)snprintf(text, sizeof(text), "delivered to %s%s", kind, how == STORE_DELIVERED_BEFORE ? " before" : "");
+	outcome(out, DELIVER_SENT, DSN(2, 0, 0), text, "");
 }
 
 /* Ask the deciders. 1 deliver to *ID, 0 redirect, -1 *OUT is set. */
@@ -102,6 +112,8 @@ static int write_mail(struct deliver_request *rq, size_t i, const struct deliver
 		.maybe_before = m->maybe_before ||
 		                (rq->flags & (DELIVER_MAYBE_BEFORE | DELIVER_REINJECTED)) != 0,
 		.arrival_s = rq->arrival_us / 1000000,
+		.sender = rq->sender,
+		.mbox = m->mbox,
 		.head = buf_sv(&head),
 		.fd = rq->fd,
 		.offset = rq->content_offset,
@@ -132,16 +144,14 @@ int deliver_mailbox(struct deliver_request *rq, size_t i, const struct deliver_m
 	enum store_delivered how = STORE_DELIVERED_NEW;
 	rc = store_account_open(m->store, &m->account, &a, &e);
 	if (rc == 0)
-		rc = err_set(&e, ERR_TEMP, "no Maildir at \"%.*s\"", SV_ARG(m->account.mail));
+		rc = err_set(&e, ERR_TEMP, "nothing is at \"%.*s\"", SV_ARG(m->account.mail));
 	if (rc == 1)
 		rc = write_mail(rq, i, m, a, id, &how, &e);
+	const char *kind = a ? store_account_kind(a) : "";
 	store_account_close(a);
 	if (rc < 0)
-		defer_store(rq, &e, out);
+		failed(rq, &e, out);
 	else
-		outcome(out, DELIVER_SENT, DSN(2, 0, 0),
-		        how == STORE_DELIVERED_BEFORE ? "delivered to maildir before"
-		                                      : "delivered to maildir",
-		        "");
+		sent(kind, how, out);
 	return 1;
 }

@@ -4,7 +4,7 @@
  * Layer:     deliver (event loop).
  * Ownership: borrows everything during the call.
  * Errors:    whatever the store reports defers the mail, EIO and EACCES too: the disk is ours, the
- *            mail is somebody's. Only a decider may refuse for good.
+ *            mail is somebody's. Only a decider may refuse for good, and the admin's size limits.
  * Security:  header values are cleaned: no address can add a header field of its own.
  */
 #ifndef DELIVER_DELIVER_MAILBOX_H
@@ -41,6 +41,7 @@ struct deliver_mailbox {
 	struct store_account_def account;
 	struct sv delivered_to; /* Delivered-To value; empty: no such header */
 	int64_t size_limit;     /* of one mail, 0: none; a larger one is refused */
+	const struct mbox_rules *mbox; /* of an mbox file: its locks and size (lib/store/mbox_append.h); may be NULL */
 	const struct deliver_decider *deciders;
 	size_t ndeciders;
 	bool maybe_before; /* look the delivery key up even if qmgr does not ask for it */

@@ -38,7 +38,11 @@ int deliver_ask_mailbox(const struct deliver_request *rq, size_t i, const struct
 		.home = m->account.home,
 		.mail = m->account.mail,
 		.maybe_before = m->maybe_before,
-		.size_limit = m->size_limit };
+		.size_limit = m->size_limit,
+		.locks = m->mbox ? m->mbox->locks : 0,
+		.attempts = m->mbox ? m->mbox->attempts : 0,
+		.pause_ms = m->mbox ? m->mbox->pause_ms : 0,
+		.stale_s = m->mbox ? m->mbox->stale_s : 0 };
 	if (clnt_postman_mailbox(c, &ask, rq->fd, rq->arena, &w, fiber_deadline(WRITE_MS), e) < 0)
 		return -1;
 	return take_answer(&w, out, e);

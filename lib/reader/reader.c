@@ -1,16 +1,33 @@
 #include "lib/reader/reader.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
+#include "lib/clnt/clnt_maillock.h"
 #include "lib/config/params.h"
+#include "lib/fiber/fiber.h"
 #include "lib/server/server_handed.h"
+#include "lib/store/spool.h"
 #include "lib/sys/log.h"
 #include "lib/sys/sys.h"
 
 struct reader {
+	struct server *server;
 	struct reader_def def;
 	struct store *store;
 	struct server_handed *handed;
+	struct maillock *lock; /* NULL: not needed */
+	struct store_spool spool;
+};
+
+/*
+ * The jail leaves no way to connect, and maillock believes what the kernel says of whoever connected: both are made
+ * between the change of the uid and the jail. Requests go over .fd; .alive is only looked at: when it ends, so did the
+ * other one.
+ */
+struct maillock {
+	char *dir;
+	int fd, alive;
 };
 
 /* A directory of mail, made where it is missing, because nothing above it will be reachable. */
@@ -34,6 +51,36 @@ static int dir_of(struct server *s, struct sv file, struct err *e)
 	return server_allow_write(s, dir);
 }
 
+/* INBOX lies where its user may not write: maillock does that for him. */
+static int connect_maillock(struct server *s, struct sv inbox, struct err *e)
+{
+	struct params_local local;
+	if (params_local_load(server_config(s), &local, e) < 0)
+		return -1;
+	struct sv dir = sv_z(local.mail_spool_directory);
+	ptrdiff_t slash = sv_rchr(inbox, '/');
+
+	while (dir.len > 1 && sv_ends(dir, SV("/")))
+		dir = sv_upto(dir, dir.len - 1);
+	char *spool = mem_svdup(dir);
+	int fd = sys_open(spool, O_RDONLY | O_DIRECTORY, 0);
+	bool there = slash > 0 && sv_eq(sv_upto(inbox, (size_t)slash), dir);
+
+	if (!there || fd < 0 || !spool_needed(&(struct store_spool){ .dir = spool }, fd, spool)) {
+		sys_close(fd);
+		free(spool);
+		return 0; /* what is wrong with the directory is told by whoever opens the mailbox */
+	}
+	sys_close(fd);
+	struct maillock *l = mem_alloc(sizeof(*l));
+
+	l->dir = spool;
+	l->fd = clnt_maillock_connect(CLNT_MAILLOCK_SOCKET, e);
+	l->alive = l->fd < 0 ? -1 : clnt_maillock_connect(CLNT_MAILLOCK_SOCKET, e);
+	server_set_state(s, l);
+	return l->alive < 0 ? -1 : 0;
+}
+
 /* The mailboxes of the one user whose process this is, with his rights. */
 static int own_mailbox(struct server *s, const struct clnt_auth_identity *who, struct err *e)
 {
@@ -44,6 +91,8 @@ static int own_mailbox(struct server *s, const struct clnt_auth_identity *who, s
 		rc = own_dir(s, buf_z(&l.path), e);
 	if (rc >= 0 && l.inbox.len > 0)
 		rc = dir_of(s, buf_sv(&l.inbox), e);
+	if (rc >= 0 && l.inbox.len > 0)
+		rc = connect_maillock(s, buf_sv(&l.inbox), e);
 	if (rc >= 0 && l.index.len > 0)
 		rc = own_dir(s, buf_z(&l.index), e);
 	store_location_free(&l);
@@ -105,21 +154,52 @@ static void serve(void *ctx, const struct clnt_auth_session *session)
 	r->def.serve(r->store, r->def.settings, session);
 }
 
+/* Sessions that are there cannot lock the mailbox any more; whoever signs in gets a fresh process. */
+static void watch_maillock(void *arg)
+{
+	struct reader *r = arg;
+	if (fiber_wait_fd(r->lock->alive, FIBER_READ, FIBER_FOREVER) == 1)
+		server_drain(r->server, "maillock has ended");
+}
+
+static int use_maillock(struct reader *r, struct store_options *o, struct err *e)
+{
+	if (!r->lock)
+		return 0;
+	r->spool = (struct store_spool){ .dir = r->lock->dir,
+		.lock = clnt_maillock_lock,
+		.unlock = clnt_maillock_unlock,
+		.make = clnt_maillock_make,
+		.note = clnt_maillock_note,
+		.ctx = clnt_maillock_new_fixed(r->lock->fd) };
+	o->spool = &r->spool;
+	return fiber_spawn("maillock", 0, watch_maillock, r) ? 0 : err_set(e, ERR_TEMP, "no memory for a fiber");
+}
+
 int reader_start(struct server *s, const struct reader_def *def, struct err *e)
 {
 	struct reader *r = mem_alloc(sizeof(*r));
 	struct params_core core;
 	struct params_store store;
 	struct params_login login;
+	struct params_local local;
 
 	if (params_core_load(server_config(s), &core, e) < 0 ||
+	        params_local_load(server_config(s), &local, e) < 0 ||
 	        params_store_load(server_config(s), &store, e) < 0 ||
 	        params_login_load(server_config(s), &login, e) < 0)
 		return -1; /* the process ends */
 	log_set_tag(login.login_syslog_name);
+	struct store_options options = { .host = core.myhostname,
+		.index_dir = store.mail_index_dir,
+		.any_owner = !local.strict_mailbox_ownership };
+
+	r->server = s;
 	r->def = *def;
-	r->store = store_new(&(struct store_options){
-	        .host = core.myhostname, .index_dir = store.mail_index_dir });
+	r->lock = server_state(s);
+	if (use_maillock(r, &options, e) < 0)
+		return -1;
+	r->store = store_new(&options);
 	struct server_handed_def handed = {
 		.stack = def->stack,
 		.serve = serve,

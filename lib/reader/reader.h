@@ -26,7 +26,7 @@ struct reader_def {
 	        const struct clnt_auth_session *session);
 };
 
-/* For server_def.paths. */
+/* For server_def.paths. The server's state is the reader's from here on. */
 MUST_USE int reader_paths(struct server *s, struct err *e);
 /* In post_jail, behind the daemon's own parameters: log name, store, sessions from auth. */
 MUST_USE int reader_start(struct server *s, const struct reader_def *def, struct err *e);

@@ -24,6 +24,13 @@ void server_stop(struct server *s, int code)
 	server_ask_stop(s, SERVER_ENDS, "own decision");
 }
 
+void server_drain(struct server *s, const char *why)
+{
+	if (s->stop == SERVER_RUNS)
+		log_warn("no new sessions: %s", why);
+	server_ask_stop(s, SERVER_DRAINS, why);
+}
+
 bool server_is_stopping(const struct server *s)
 {
 	return s->stop != SERVER_RUNS;

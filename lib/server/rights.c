@@ -26,6 +26,7 @@ static const struct rights table[] = {
 	{ .program = "auth", .account = RIGHTS_AUTH },
 	{ .program = "auth-worker", .account = RIGHTS_AUTH },
 	{ .program = "auth-pam", .account = RIGHTS_ROOT, .opens_as_root = true, .set_id_below = true },
+	{ .program = "maillock", .account = RIGHTS_ROOT, .opens_as_root = true, .keeps_caps = true },
 	{ .program = "pop3d", .account = RIGHTS_USER, .opens_as_root = true },
 	{ .program = "imapd", .account = RIGHTS_USER, .opens_as_root = true },
 	{ .program = "postman", .account = RIGHTS_USER, .opens_as_root = true, .set_id_below = true },

@@ -33,6 +33,7 @@ struct rights {
 	enum rights_account account;
 	bool jailed;        /* an empty root directory */
 	bool opens_as_root; /* its tables or keys are opened before it changes its uid; jailed: always */
+	bool keeps_caps;    /* of root: the few capabilities, and the root directory, that it names itself */
 	bool set_id_below;  /* programs that it starts may be set-uid or set-gid: no no_new_privs */
 };
 

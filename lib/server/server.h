@@ -67,6 +67,8 @@ void *server_state(struct server *s);
 bool server_is_stopping(const struct server *s); /* begin nothing new: a reload, too */
 bool server_is_ending(const struct server *s);   /* a stop, or reload_grace is over: sessions end, too */
 void server_stop(struct server *s, int code);
+/* Take nothing new, and end when nothing is left; WHY is logged. */
+void server_drain(struct server *s, const char *why);
 
 /* Root's, with accounts of its own: see lib/server/rights.h. */
 bool server_is_system(const struct server *s);
@@ -74,6 +76,9 @@ bool server_is_system(const struct server *s);
 const struct rights_own *server_own_accounts(const struct server *s);
 /* In pre_jail or paths: this process needs less than its definition says (enum jail_class bits). */
 void server_give_up(struct server *s, unsigned jail);
+/* In pre_jail, where the row of lib/server/rights.h says so: stay root, with these capabilities only, and DIR as the
+ * root directory. Both live as long as the process. */
+void server_stay_root(struct server *s, const char *dir, const int *caps, size_t ncaps);
 /* Whose process this is: NULL in a private instance, and where no row says that auth assigns it. */
 const struct clnt_auth_identity *server_identity(const struct server *s);
 

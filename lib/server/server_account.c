@@ -68,6 +68,16 @@ const struct rights_own *server_own_accounts(const struct server *s)
 	return &s->own;
 }
 
+void server_stay_root(struct server *s, const char *dir, const int *caps, size_t ncaps)
+{
+	if (!s->rights || !s->rights->keeps_caps || geteuid() != 0)
+		return;
+	s->jail.chroot_dir = dir;
+	s->jail.keep_caps = caps;
+	s->jail.nkeep_caps = ncaps;
+	s->jail.stays_root = true;
+}
+
 void server_give_up(struct server *s, unsigned jail)
 {
 	s->given_up |= jail;

@@ -25,6 +25,8 @@ struct store *store_new(const struct store_options *o)
 		s->index_dir = mem_strdup(o->index_dir);
 	s->lock_timeout_ms = o->lock_timeout_ms > 0 ? o->lock_timeout_ms : LOCK_TIMEOUT_MS;
 	s->no_index = o->no_index;
+	s->spool = o->spool;
+	s->any_owner = o->any_owner;
 	htab_init(&s->accounts, (struct hash_seed){ rand_u64(), rand_u64() });
 	list_init(&s->idle);
 	return s;
@@ -167,6 +169,11 @@ const char *store_account_owner(const struct store_account *a)
 const char *store_account_path(const struct store_account *a)
 {
 	return a->path;
+}
+
+const char *store_account_kind(const struct store_account *a)
+{
+	return a->driver->kind;
 }
 
 int account_enter(struct store_account *a, struct err *e)

@@ -26,6 +26,8 @@ struct store {
 	char *index_dir; /* NULL: inside the Maildirs */
 	int64_t lock_timeout_ms;
 	bool no_index;
+	const struct store_spool *spool; /* NULL: none */
+	bool any_owner;
 	struct htab accounts; /* path -> struct store_account */
 	struct watch_hub *hub; /* NULL until somebody watches */
 	struct list idle;     /* accounts nobody has open, oldest first: kept for the next delivery */

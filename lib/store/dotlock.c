@@ -48,7 +48,7 @@ static int try_create(struct dotlock *l, const char *path, struct err *e)
 {
 	char aside[300] = "";
 	struct stat there;
-	bool named = l->empty_s < l->stale_s;
+	bool named = !l->others;
 	if (!named)
 		(void)snprintf(aside, sizeof(aside), ".%.200s.%016" PRIx64, l->name, rand_u64());
 	if (!named && sys_fstatat(l->dir, l->name, &there, AT_SYMLINK_NOFOLLOW) == 0)
@@ -62,7 +62,7 @@ static int try_create(struct dotlock *l, const char *path, struct err *e)
 	}
 	char host[65], text[128];
 	host_name(host);
-	int n = snprintf(text, sizeof(text), "%ld:%s", (long)getpid(), host);
+	int n = snprintf(text, sizeof(text), "%ld:%s", (long)l->pid, host);
 	struct stat st;
 	int rc = sys_write_all(fd, text, (size_t)n);
 	if (rc < 0)
@@ -86,18 +86,23 @@ static int try_create(struct dotlock *l, const char *path, struct err *e)
 	return 1;
 }
 
-/* Does the lock's text name a process of this host that is no more? */
-static bool owner_is_dead(struct sv text)
+/* The process of this host that the lock's text names; 0: none. A pid alone is liblockfile's, c-client's, mutt's. */
+static pid_t owner_of(const struct dotlock *l, struct sv text)
 {
 	char host[65];
-	host_name(host);
-	struct sv rest = text;
 	uint32_t pid;
+	host_name(host);
+	struct sv rest = l->others ? sv_trim(text) : text;
+	bool alone = l->others && sv_chr(rest, ':') < 0;
 	if (num_u32(sv_take_until(&rest, ':'), &pid) < 0 || pid == 0 || pid > INT32_MAX)
-		return false;
-	if (!sv_eqz(rest, host) || (pid_t)pid == getpid())
-		return false;
-	return kill((pid_t)pid, 0) < 0 && errno == ESRCH;
+		return 0;
+	return alone || sv_eqz(rest, host) ? (pid_t)pid : 0;
+}
+
+static bool owner_is_dead(const struct dotlock *l, struct sv text)
+{
+	pid_t pid = owner_of(l, text);
+	return pid > 0 && pid != getpid() && kill(pid, 0) < 0 && errno == ESRCH;
 }
 
 /* For how long the lock has been as it is: by its times, or, as those may be of the future when the clock was
@@ -112,25 +117,34 @@ static int64_t age_of(struct watched *w, const struct stat *st)
 	return age > seen ? age : seen;
 }
 
+/* What the lock says, and its times: of one that cannot be read (another's, a link, a FIFO) only these. Octets of the
+ * text, or -1: there is none any more. */
+static ssize_t read_lock(const struct dotlock *l, char *text, size_t size, struct stat *st, bool *readable)
+{
+	int fd = sys_openat(l->dir, l->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
+	ssize_t n = fd < 0 ? -1 : sys_pread(fd, text, size, 0);
+	int rc = n < 0 ? sys_fstatat(l->dir, l->name, st, AT_SYMLINK_NOFOLLOW) : sys_fstat(fd, st);
+	if (fd >= 0)
+		sys_close(fd);
+	*readable = n >= 0;
+	return rc < 0 ? -1 : n < 0 ? 0 : n;
+}
+
 /* Remove a stale lock. A rename sets it aside first, so that a fresh lock that took its place in
  * between is noticed and given back. */
 static void break_if_stale(struct dotlock *l, const char *path, struct watched *w)
 {
-	int fd = sys_openat(l->dir, l->name, O_RDONLY | O_NOFOLLOW, 0);
-	if (fd < 0)
-		return;
 	char text[128];
 	struct stat st, now;
-	ssize_t n = sys_pread(fd, text, sizeof(text), 0);
-	int rc = sys_fstat(fd, &st);
-	sys_close(fd);
-	if (n < 0 || rc < 0)
+	bool readable;
+	ssize_t n = read_lock(l, text, sizeof(text), &st, &readable);
+	if (n < 0)
 		return;
 	int64_t age = age_of(w, &st);
-	if (!owner_is_dead(sv_n(text, (size_t)n)) && age < (n == 0 ? l->empty_s : l->stale_s))
+	if (!owner_is_dead(l, sv_n(text, (size_t)n)) && age < (readable && n == 0 ? l->empty_s : l->stale_s))
 		return;
 	char aside[300];
-	(void)snprintf(aside, sizeof(aside), "%s.%016" PRIx64, l->name, rand_u64());
+	(void)snprintf(aside, sizeof(aside), "%s%s.%016" PRIx64, l->others ? "." : "", l->name, rand_u64());
 	if (sys_renameat(l->dir, l->name, l->dir, aside) < 0)
 		return;
 	if (sys_fstatat(l->dir, aside, &now, AT_SYMLINK_NOFOLLOW) == 0 && now.st_ino != st.st_ino)
@@ -162,17 +176,63 @@ static int take(struct dotlock *l, int64_t timeout_ms, struct err *e)
 int dotlock_take(struct dotlock *l, int dir, const char *path, const char *name, int64_t timeout_ms,
         struct err *e)
 {
-	*l = (struct dotlock){
-		.dir = dir, .path = path, .name = name, .stale_s = DOTLOCK_STALE_S, .empty_s = EMPTY_S
-	};
+	*l = (struct dotlock){ .dir = dir, .path = path, .name = name, .pid = getpid(), .stale_s = DOTLOCK_STALE_S,
+		.empty_s = EMPTY_S };
 	return take(l, timeout_ms, e);
 }
 
 int dotlock_take_after(struct dotlock *l, int dir, const char *path, const char *name, int64_t timeout_ms,
         int64_t stale_s, struct err *e)
 {
-	*l = (struct dotlock){ .dir = dir, .path = path, .name = name, .stale_s = stale_s, .empty_s = stale_s };
+	*l = (struct dotlock){ .dir = dir, .path = path, .name = name, .pid = getpid(), .stale_s = stale_s,
+		.empty_s = stale_s, .others = true };
 	return take(l, timeout_ms, e);
+}
+
+/* A lock that this account made for the process before. */
+static bool adopt(struct dotlock *l)
+{
+	char text[128];
+	struct stat st;
+	int fd = sys_openat(l->dir, l->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
+	if (fd < 0)
+		return false;
+	ssize_t n = sys_fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_uid != geteuid()
+		? -1 : sys_pread(fd, text, sizeof(text), 0);
+	sys_close(fd);
+	struct sv s = sv_n(text, n < 0 ? 0 : (size_t)n);
+	if (sv_chr(s, ':') < 0 || owner_of(l, s) != l->pid)
+		return false;
+	l->dev = st.st_dev;
+	l->ino = st.st_ino;
+	l->made = st.st_ctim;
+	return true;
+}
+
+int dotlock_take_for(struct dotlock *l, pid_t pid, int dir, const char *path, const char *name, int64_t stale_s,
+        struct err *e)
+{
+	struct err why = ERR_INIT;
+	*l = (struct dotlock){ .dir = dir, .path = path, .name = name, .pid = pid, .stale_s = stale_s,
+		.empty_s = stale_s, .others = true };
+	if (adopt(l))
+		return 0;
+	for (int tries = 2; tries > 0; tries--) /* what was stale is gone: once more */
+		if (take(l, 0, &why) == 0)
+			return 0;
+		else if (why.sys_errno != ETIMEDOUT)
+			break;
+	if (e)
+		*e = why;
+	return -1;
+}
+
+void dotlock_touch(struct dotlock *l)
+{
+	struct stat st;
+	if (l->name && dotlock_held(l) && utimensat(l->dir, l->name, NULL, AT_SYMLINK_NOFOLLOW) == 0 &&
+	        sys_fstatat(l->dir, l->name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_ino == l->ino)
+		l->made = st.st_ctim;
 }
 
 /* 1 ours, 0 gone or another's, -1 not known. */

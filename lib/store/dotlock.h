@@ -23,6 +23,8 @@ struct dotlock {
 	const char *path; /* of that directory, for messages: the caller's, as long as the lock is held */
 	const char *name; /* the caller's, too: "dovecot-uidlist.lock" */
 	int64_t stale_s, empty_s; /* age at which others' locks are dead; the same of an empty one */
+	bool others; /* of a mailbox: also other software's, which may be empty or hold nothing but a pid */
+	pid_t pid;   /* whose it is */
 	dev_t dev;
 	ino_t ino;
 	struct timespec made; /* inode numbers come back soon: the time tells one lock from the next */
@@ -35,6 +37,12 @@ MUST_USE int dotlock_take(struct dotlock *l, int dir, const char *path, const ch
  * seconds. NAME lives as long as the lock. */
 MUST_USE int dotlock_take_after(struct dotlock *l, int dir, const char *path, const char *name, int64_t timeout_ms,
 	int64_t stale_s, struct err *e);
+/* The same, without waiting, for process PID of this host, which has asked for it. One that names it already is taken
+ * for its own: it was made by an earlier process of ours. */
+MUST_USE int dotlock_take_for(struct dotlock *l, pid_t pid, int dir, const char *path, const char *name,
+	int64_t stale_s, struct err *e);
+/* It is still needed: others count its age from now on. */
+void dotlock_touch(struct dotlock *l);
 /* Still ours? Another program may have broken it while we were stopped. */
 bool dotlock_held(const struct dotlock *l);
 void dotlock_drop(struct dotlock *l);

@@ -35,6 +35,7 @@ struct table_mail {
 
 struct store_driver {
 	struct sv prefix;  /* of a mail location, with the colon */
+	const char *kind;  /* store_account_kind() */
 	bool one_at_a_time; /* deliveries wait for locks that others of this process may hold: under the mutex */
 	const char *index; /* below the account's path: where what can be made anew is kept */
 

@@ -454,6 +454,7 @@ static void watch(const struct store_account *a, struct sv name, struct buf path
 
 const struct store_driver store_maildir = {
 	.prefix = SV_INIT("maildir:"),
+	.kind = "maildir",
 	.index = "merpati.index",
 	.root = root,
 	.name_check = name_check,

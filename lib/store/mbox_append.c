@@ -16,23 +16,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "lib/base/buf.h"
-#include "lib/base/num.h"
-#include "lib/mail/mbox_text.h"
 #include "lib/store/maildir_dir.h"
 #include "lib/store/mbox_open.h"
+#include "lib/store/mbox_put.h"
+#include "lib/store/mbox_scan.h"
 #include "lib/sys/log.h"
 #include "lib/sys/sys.h"
 
-#define BLOCK       (64 * 1024)
-#define JOURNAL_MAX 2048
-#define FROM_MAX    1500 /* of a From_ line */
-
-struct journal {
-	uint64_t length, total;
-	uint64_t key[2];
-	struct sv from; /* the From_ line with its end */
-};
+#define BLOCK    (64 * 1024)
+#define FROM_MAX 8192 /* of a From_ line */
 
 static void journal_name(const struct mbox *m, char out[MBOX_NAME_MAX + 16])
 {
@@ -41,68 +33,57 @@ static void journal_name(const struct mbox *m, char out[MBOX_NAME_MAX + 16])
 
 /* --- the journal -------------------------------------------------------------------------------- */
 
-/* "LENGTH TOTAL KEY KEY\nFrom ...\n". False: it was cut short, so that nothing was written yet. */
-static bool journal_parse(struct sv text, struct journal *out)
+/* 1 there is one (J), 0 there is none, or none that counts, -1. */
+static int journal_read(const struct mbox *m, struct store_note *j, struct err *e)
 {
-	struct sv line, rest = text;
-	if (!sv_take_line(&rest, &line))
-		return false;
-	uint64_t *fields[] = { &out->length, &out->total, &out->key[0], &out->key[1] };
-	for (size_t i = 0; i < ARRAY_LEN(fields); i++)
-		if (num_u64(sv_take_word(&line), fields[i]) < 0)
-			return false;
-	ptrdiff_t end = sv_chr(rest, '\n');
-	if (!sv_empty(line) || end < 0 || (size_t)end + 1 != rest.len)
-		return false;
-	out->from = rest;
-	return true;
-}
-
-/* 1 there is one (TEXT, J), 0 there is none, or none that counts, -1. */
-static int journal_read(const struct mbox *m, struct buf *text, struct journal *j, struct err *e)
-{
-	char name[MBOX_NAME_MAX + 16];
+	char name[MBOX_NAME_MAX + 16], text[STORE_NOTE_MAX];
+	struct stat st;
 	journal_name(m, name);
 	int fd = sys_openat(m->dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
 	if (fd < 0)
 		return errno == ENOENT ? 0 : err_sys(e, errno, "open %s/%s", m->parent, name);
-	struct stat st;
-	char *room = buf_room(text, JOURNAL_MAX);
-	ssize_t n = room ? sys_pread(fd, room, JOURNAL_MAX, 0) : -1;
+	ssize_t n = sys_pread(fd, text, sizeof(text), 0);
 	int rc = n < 0 || sys_fstat(fd, &st) < 0 ? err_sys(e, errno, "read %s/%s", m->parent, name) : 0;
 	sys_close(fd);
 	if (rc < 0)
 		return -1;
-	buf_added(text, (size_t)n);
-	return S_ISREG(st.st_mode) && st.st_uid == getuid() && journal_parse(buf_sv(text), j);
+	/* ours, or one that maillock made for us */
+	return S_ISREG(st.st_mode) && (st.st_uid == geteuid() || st.st_uid == 0) &&
+	       store_note_parse(sv_n(text, (size_t)n), j);
 }
 
 static int journal_remove(const struct mbox *m, struct err *e)
 {
 	char name[MBOX_NAME_MAX + 16];
+	struct stat st;
 	journal_name(m, name);
+	if (m->spool && sys_fstatat(m->dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
+		return 0;
+	if (m->spool)
+		return m->spool->note(m->spool->ctx, m->name, NULL, e) < 0 ? -1 : 0;
 	if (sys_unlinkat(m->dir, name, 0) == 0 || errno == ENOENT)
 		return 0;
 	return err_sys(e, errno, "remove %s/%s", m->parent, name);
 }
 
 /* 1 written, 0 the directory does not allow it, -1. */
-static int journal_write(const struct mbox *m, const struct journal *j, struct err *e)
+static int journal_write(const struct mbox *m, const struct store_note *j, struct err *e)
 {
 	char name[MBOX_NAME_MAX + 16];
 	struct buf text;
+	const uint64_t numbers[STORE_NOTE_NUMBERS] = { j->length, j->total, j->key[0], j->key[1], j->from_len,
+		j->from_hash };
+	if (m->spool)
+		return m->spool->note(m->spool->ctx, m->name, numbers, e);
 	journal_name(m, name);
 	int fd = sys_openat(m->dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
 	if (fd < 0 && (errno == EACCES || errno == EPERM || errno == EROFS))
 		return 0;
 	if (fd < 0)
 		return err_sys(e, errno, "create %s/%s", m->parent, name);
-	buf_init(&text, JOURNAL_MAX);
-	int rc = buf_printf(&text, "%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n%.*s", j->length, j->total,
-	        j->key[0], j->key[1], SV_ARG(j->from));
-	if (rc < 0)
-		err_set(e, ERR_BUG, "From_ line is too long");
-	else if ((rc = sys_write_all(fd, text.p, text.len)) < 0)
+	buf_init(&text, STORE_NOTE_MAX);
+	int rc = store_note_format(&text, j);
+	if (rc == 0 && (rc = sys_write_all(fd, text.p, text.len)) < 0)
 		err_sys(e, errno, "write %s/%s", m->parent, name);
 	buf_free(&text);
 	sys_close(fd);
@@ -114,16 +95,20 @@ static int journal_write(const struct mbox *m, const struct journal *j, struct e
 /* --- what was left behind ----------------------------------------------------------------------- */
 
 /* Does the file from J's length on begin with J's From_ line? 1, 0, -1. */
-static int begins_as_told(const struct mbox *m, const struct journal *j, struct err *e)
+static int begins_as_told(const struct mbox *m, const struct store_note *j, struct err *e)
 {
 	char there[FROM_MAX];
 	uint64_t left = (uint64_t)m->length - j->length;
-	size_t n = left < j->from.len ? (size_t)left : j->from.len;
-	if (n > sizeof(there))
+	size_t n = left < j->from_len ? (size_t)left : (size_t)j->from_len;
+	if (j->from_len > sizeof(there))
 		return 0;
 	if (sys_pread_all(m->fd, there, n, (off_t)j->length) < 0)
 		return err_sys(e, errno, "read %s", m->path);
-	return memcmp(there, j->from.p, n) == 0;
+	if (n == j->from_len)
+		return store_note_hash(sv_n(there, n)) == j->from_hash;
+	/* a part of the line: all that can be said is that it is one's start */
+	struct sv part = sv_n(there, n);
+	return sv_chr(part, '\n') < 0 && sv_starts(n < 5 ? SV("From ") : part, n < 5 ? part : SV("From "));
 }
 
 /* Is there a From_ line behind the first octet from START on? 1, 0, -1. */
@@ -146,7 +131,7 @@ static int another_mail(const struct mbox *m, uint64_t start, struct err *e)
 	return rc;
 }
 
-static int cut_off(struct mbox *m, const struct journal *j, struct err *e)
+static int cut_off(struct mbox *m, const struct store_note *j, struct err *e)
 {
 	if (sys_ftruncate(m->fd, (off_t)j->length) < 0)
 		return err_sys(e, errno, "truncate %s", m->path);
@@ -157,7 +142,7 @@ static int cut_off(struct mbox *m, const struct journal *j, struct err *e)
 }
 
 /* What is there is a part of the mail that J tells of: away with it, unless others have written. 0 or -1. */
-static int remove_part(struct mbox *m, const struct journal *j, struct err *e)
+static int remove_part(struct mbox *m, const struct store_note *j, struct err *e)
 {
 	int rc = another_mail(m, j->length, e);
 	if (rc == 1)
@@ -167,16 +152,13 @@ static int remove_part(struct mbox *m, const struct journal *j, struct err *e)
 
 int mbox_append_settle(struct mbox *m, struct err *e)
 {
-	struct journal j;
-	struct buf text;
-	buf_init(&text, JOURNAL_MAX + 1);
-	int rc = journal_read(m, &text, &j, e);
+	struct store_note j;
+	int rc = journal_read(m, &j, e);
 	bool part = rc == 1 && j.length < (uint64_t)m->length && (uint64_t)m->length - j.length < j.total;
 	if (part)
 		rc = begins_as_told(m, &j, e);
 	if (part && rc == 1)
 		rc = remove_part(m, &j, e) < 0 || journal_remove(m, e) < 0 ? -1 : 0;
-	buf_free(&text);
 	return rc < 0 ? -1 : 0;
 }
 
@@ -191,11 +173,9 @@ int mbox_append_left(int dir, const char *name)
 /* 0 go on; 1 MAIL is there already; -1. */
 static int recover(struct mbox *m, const struct mbox_mail *mail, struct err *e)
 {
-	struct journal j;
-	struct buf text;
+	struct store_note j;
 	bool done = false;
-	buf_init(&text, JOURNAL_MAX + 1);
-	int rc = journal_read(m, &text, &j, e);
+	int rc = journal_read(m, &j, e);
 	if (rc == 1 && j.length <= (uint64_t)m->length) {
 		uint64_t there = (uint64_t)m->length - j.length;
 		rc = begins_as_told(m, &j, e);
@@ -204,7 +184,6 @@ static int recover(struct mbox *m, const struct mbox_mail *mail, struct err *e)
 		else if (rc == 1 && there > 0)
 			rc = remove_part(m, &j, e);
 	}
-	buf_free(&text);
 	if (rc < 0 || (!done && journal_remove(m, e) < 0))
 		return -1;
 	return done;
@@ -224,39 +203,6 @@ static int gap(const struct mbox *m, const char **out, struct err *e)
 		return err_sys(e, errno, "read %s", m->path);
 	*out = last[1] != '\n' ? "\n\n" : last[0] != '\n' ? "\n" : "";
 	return 0;
-}
-
-/* Goes through the mail as it will stand in the file: written to FD, or only counted (FD -1). */
-static int put_mail(int fd, const struct mbox_mail *mail, const char *before, uint64_t *total, struct err *e)
-{
-	struct mbox_quote q = { .matched = 0 };
-	char *p = mem_alloc(BLOCK);
-	struct buf out;
-	uint64_t done = 0;
-	int rc = 0;
-	*total = 0;
-	buf_init(&out, 2 * BLOCK + mail->head.len + 1024);
-	(void)buf_puts(&out, before);
-	(void)buf_put_sv(&out, mail->head);
-	do {
-		uint64_t left = mail->size - done;
-		size_t n = left < BLOCK ? (size_t)left : BLOCK;
-		if (sys_pread_all(mail->fd, p, n, (off_t)(mail->offset + done)) < 0) {
-			rc = err_sys(e, errno, "read of the queue file");
-			break;
-		}
-		done += n;
-		if (mbox_quote_put(&q, sv_n(p, n), &out) < 0 ||
-		        (done == mail->size && mbox_quote_end(&q, &out) < 0))
-			rc = err_set(e, ERR_BUG, "a block of a mail grew too much");
-		else if (fd >= 0 && sys_write_all(fd, out.p, out.len) < 0)
-			rc = err_sys(e, errno, "write");
-		*total += out.len;
-		buf_reset(&out);
-	} while (rc == 0 && done < mail->size);
-	buf_free(&out);
-	free(p);
-	return rc;
 }
 
 /* The file gets its old length back, unless somebody has written behind us. False: it could not. */
@@ -279,28 +225,31 @@ static int sync_file(const struct mbox *m, struct err *e)
 	return m->created ? maildir_sync(m->dir, m->parent, "", e) : 0;
 }
 
-/* 1; 0 it would be too long; -1. */
+/* 1, or -1 with E: PERM, EFBIG when it would be too long. */
 static int append(struct mbox *m, const struct mbox_rules *rules, const struct mbox_mail *mail, struct err *e)
 {
 	const char *before;
 	uint64_t total, written;
 	ptrdiff_t line = sv_chr(mail->head, '\n');
+	struct sv from = sv_upto(mail->head, line < 0 ? 0 : (size_t)line + 1);
 	/* counted first: the journal and the limit want to know */
-	if (gap(m, &before, e) < 0 || put_mail(-1, mail, before, &total, e) < 0)
+	if (gap(m, &before, e) < 0 || mbox_put(-1, mail, sv_z(before), &total, m->path, e) < 0)
 		return -1;
-	if (rules->size_limit > 0 && (uint64_t)m->length + total > (uint64_t)rules->size_limit)
-		return err_sys(e, EFBIG, "%s", m->path) + 1;
-	struct journal j = { .length = (uint64_t)m->length + strlen(before),
+	if (rules->size_limit > 0 && (uint64_t)m->length + total > (uint64_t)rules->size_limit) {
+		err_sys(e, EFBIG, "%s", m->path);
+		e->cls = ERR_PERM;
+		return -1;
+	}
+	const struct store_note j = { .length = (uint64_t)m->length + strlen(before),
 		.total = total - strlen(before),
 		.key = { mail->key[0], mail->key[1] },
-		.from = sv_upto(mail->head, line < 0 ? 0 : (size_t)line + 1) };
+		.from_len = from.len,
+		.from_hash = store_note_hash(from) };
 	int journaled = journal_write(m, &j, e);
 	if (journaled < 0)
 		return -1;
-	int rc = put_mail(m->fd, mail, before, &written, e);
-	if (rc < 0)
-		err_prefix(e, "%s", m->path);
-	else
+	int rc = mbox_put(m->fd, mail, sv_z(before), &written, m->path, e);
+	if (rc == 0)
 		rc = sync_file(m, e);
 	/* a part that stays is the next append's to remove: it needs the journal */
 	bool clean = rc == 0 || restore(m, total);
@@ -310,23 +259,111 @@ static int append(struct mbox *m, const struct mbox_rules *rules, const struct m
 	return rc < 0 ? -1 : 1;
 }
 
+/* --- into a mailbox ----------------------------------------------------------------------------- */
+
+struct search {
+	const char *key;
+	bool found;
+};
+
+static int compare_key(void *ctx, enum mbox_field f, struct sv value, uint64_t at)
+{
+	struct search *s = ctx;
+	(void)at;
+	s->found |= f == MBOX_F_KEY && sv_eqz(sv_trim(value), s->key);
+	return s->found ? -1 : 0;
+}
+
+/* Is a mail with KEY in the file? 1, 0, -1. */
+static int has_key(const struct mbox *m, const char *key, struct err *e)
+{
+	struct search k = { .key = key };
+	const struct mbox_sink sink = { .field = compare_key, .ctx = &k };
+	struct mbox_scan *s = mem_alloc(sizeof(*s));
+	char *block = mem_alloc(BLOCK);
+	off_t at = 0;
+	ssize_t n;
+	int rc = 0;
+	mbox_scan_init(s, &sink, 0);
+	while (rc == 0 && (n = sys_pread(m->fd, block, BLOCK, at)) != 0) {
+		rc = n < 0 ? err_sys(e, errno, "read %s", m->path) : mbox_scan_put(s, sv_n(block, (size_t)n));
+		at += n;
+	}
+	if (rc == 0)
+		rc = mbox_scan_end(s);
+	if (s->wrong)
+		rc = err_set(e, ERR_TEMP, "%s is not an mbox file", m->path);
+	free(block);
+	free(s);
+	return k.found ? 1 : rc;
+}
+
+/* The start of a file that mail may be appended to: of an mbox, or nothing. 0 or -1. */
+static int check_start(const struct mbox *m, struct err *e)
+{
+	char start[6];
+	ssize_t n = sys_pread(m->fd, start, sizeof(start), 0);
+	if (n < 0)
+		return err_sys(e, errno, "read %s", m->path);
+	struct sv s = sv_trim_left(sv_n(start, (size_t)n));
+	return sv_starts(SV("From "), sv_upto(s, 5)) ? 0 : err_set(e, ERR_TEMP, "%s is not an mbox file", m->path);
+}
+
+/* What a mailbox needs before its end is looked at. 0 or -1. */
+static int settle(struct mbox *m, const struct mbox_mail *mail, struct err *e)
+{
+	struct stat st;
+	if (mail->settle && mail->settle(mail->ctx, m->fd, e) < 0)
+		return -1;
+	if (sys_fstat(m->fd, &st) < 0)
+		return err_sys(e, errno, "stat %s", m->path);
+	m->length = st.st_size;
+	return check_start(m, e);
+}
+
+/* 0 go on; 1 MAIL is there already; -1. */
+static int look_before(struct mbox *m, const struct mbox_mail *mail, struct err *e)
+{
+	if (!sv_empty(mail->fields) && settle(m, mail, e) < 0)
+		return -1;
+	int rc = recover(m, mail, e);
+	return rc == 0 && mail->find_key ? has_key(m, mail->find_key, e) : rc;
+}
+
+enum mbox_result mbox_append_below(const char *root, const char *rel, const struct mbox_rules *rules,
+        const struct mbox_mail *mail, struct err *e)
+{
+	struct mbox *m = mem_alloc(sizeof(*m));
+	enum mbox_result result = MBOX_WRITTEN;
+	int rc = mbox_open(m, root, rel, rules, e);
+	if (rc != 1) {
+		free(m);
+		return rc == 0 ? MBOX_NONE : e->cls == ERR_CONFIG ? MBOX_REFUSED : MBOX_TROUBLE;
+	}
+	rc = m->null ? 0 : look_before(m, mail, e);
+	if (rc == 1) {
+		rc = sync_file(m, e) < 0 || journal_remove(m, e) < 0 ? -1 : 1;
+		result = MBOX_WRITTEN_BEFORE;
+	} else if (rc == 0 && !m->null) {
+		rc = append(m, rules, mail, e);
+	}
+	if (rc < 0)
+		result = e->cls == ERR_PERM && e->sys_errno == EFBIG ? MBOX_FULL : MBOX_TROUBLE;
+	mbox_close(m);
+	free(m);
+	return result;
+}
+
 enum mbox_result mbox_append(const char *path, const struct mbox_rules *rules, const struct mbox_mail *mail,
         struct err *e)
 {
-	struct mbox m;
-	int rc = mbox_open(&m, path, rules, e);
-	if (rc < 0)
-		return e->cls == ERR_CONFIG ? MBOX_REFUSED : MBOX_TROUBLE;
-	enum mbox_result result = MBOX_WRITTEN;
-	rc = m.null ? 0 : recover(&m, mail, e);
-	if (rc == 1) {
-		rc = sync_file(&m, e) < 0 || journal_remove(&m, e) < 0 ? -1 : 1;
-		result = MBOX_WRITTEN_BEFORE;
-	} else if (rc == 0 && !m.null) {
-		rc = append(&m, rules, mail, e);
-		if (rc == 0)
-			result = MBOX_FULL;
+	const char *slash = strrchr(path, '/');
+	if (!slash || path[0] != '/') {
+		err_set(e, ERR_CONFIG, "%s is not a name for a mailbox file", path);
+		return MBOX_REFUSED;
 	}
-	mbox_close(&m);
-	return rc < 0 ? MBOX_TROUBLE : result;
+	char *root = mem_svdup(sv_upto(sv_z(path), slash > path ? (size_t)(slash - path) : 1));
+	enum mbox_result result = mbox_append_below(root, slash + 1, rules, mail, e);
+	free(root);
+	return result;
 }

@@ -339,7 +339,7 @@ int mbox_io_open(struct mbox_io *io, struct mbox_box *b, struct err *e)
 {
 	io->b = b;
 	int rc = mbox_file_open(&b->def.place, b->def.create, &io->f, e);
-	if (rc == 1 && mbox_ctl_open(b->def.ctl_path, b->def.place.uid, b->def.place.root, b->def.place.rel, &io->ctl,
+	if (rc == 1 && mbox_ctl_open(b->def.ctl_path, b->def.ctl_uid, b->def.place.root, b->def.place.rel, &io->ctl,
 			       e) < 0) {
 		mbox_file_close(&io->f);
 		rc = -1;
@@ -362,10 +362,11 @@ static int settle_append(struct mbox_io *io, struct err *e)
 	if (sys_fstat(io->f.fd, &st) < 0)
 		return err_sys(e, errno, "stat %s", io->f.path);
 	struct mbox *m = mem_alloc(sizeof(*m));
-	m->path = io->f.path;
 	m->dir = io->f.dir;
 	m->fd = io->f.fd;
 	m->length = st.st_size;
+	m->spool = io->f.spool;
+	(void)snprintf(m->path, sizeof(m->path), "%s", io->f.path);
 	(void)snprintf(m->name, sizeof(m->name), "%s", io->f.name);
 	(void)snprintf(m->parent, sizeof(m->parent), "%s", io->b->def.place.root);
 	int rc = mbox_append_settle(m, e);

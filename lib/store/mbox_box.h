@@ -26,6 +26,7 @@
 struct mbox_box_def {
 	struct mbox_place place;
 	const char *ctl_path;
+	uid_t ctl_uid; /* who must own that */
 	bool writable; /* take \Recent */
 	bool create;   /* the file, when it is missing: INBOX */
 };
@@ -64,10 +65,7 @@ struct mbox_new {
 	int fd;               /* SIZE octets at OFFSET ... */
 	uint64_t offset, size;
 	bool raw;             /* ... are a mail of an mbox file, From_ line and all; else a content */
-	struct sv head;       /* header lines before a content */
-	struct sv sender;     /* for the From_ line of a content */
-	int64_t date;
-	const char *key;      /* of a delivery; NULL: none */
+	int64_t date;         /* of a content: for its From_ line */
 	struct mbox_meta meta; /* .uid is filled in */
 };
 
@@ -90,8 +88,6 @@ bool mbox_io_pending(const struct mbox_io *io);
  * .loaded); 0 the table was old: enter again with ALL; -1.
  */
 MUST_USE int mbox_io_commit(struct mbox_io *io, struct mbox_new *add, size_t nadd, struct err *e);
-/* Append M without a look at the table, without a UID: who reads the mailbox next gives one. 1 or -1. */
-MUST_USE int mbox_io_append_blind(struct mbox_io *io, struct mbox_new *m, struct err *e);
 /* Take the write lock, finish an interrupted change. 1 or -1. */
 MUST_USE int mbox_io_lock(struct mbox_io *io, struct err *e);
 /* Read the file from record FIRST on (0: all of it). For commit. */

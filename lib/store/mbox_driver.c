@@ -9,13 +9,25 @@
 #include "lib/store/index.h"
 #include "lib/store/maildir_dir.h"
 #include "lib/store/maildir_save.h"
+#include "lib/store/mbox_deliver.h"
 #include "lib/store/mbox_folders.h"
 #include "lib/store/mbox_mail.h"
 #include "lib/sys/clock.h"
 #include "lib/sys/sys.h"
 
+/* Does INBOX lie below the directory of the other mailboxes? */
+static bool inbox_below(const struct store_account *a)
+{
+	size_t n = strlen(a->path);
+	return strncmp(a->inbox, a->path, n) == 0 && a->inbox[n] == '/';
+}
+
+/* A directory that only other mailboxes need is made when one of them, or the state of INBOX, is to be kept there:
+ * not by a delivery. */
 static int root(const struct store_account *a, UNUSED bool create, struct err *e)
 {
+	if (!inbox_below(a))
+		return 1;
 	int fd = -1, rc = maildir_path_open(a->path, a->uid, true, &fd, e);
 	if (rc == 1)
 		sys_close(fd);
@@ -42,27 +54,41 @@ struct table {
 	struct store_account *a;
 };
 
-static struct mbox_box *box_new(struct store_account *a, struct sv name, bool writable)
-{
+struct def {
+	struct mbox_box_def d;
 	char dir[4096 + 1];
 	struct mbox_rel rel;
+};
+
+static void def_init(struct def *f, const struct store_account *a, struct sv name, bool writable)
+{
 	bool inbox = store_name_is_inbox(name);
 	const char *slash = strrchr(a->inbox, '/');
-	(void)snprintf(dir, sizeof(dir), "%.*s", (int)(slash > a->inbox ? slash - a->inbox : 1), a->inbox);
+	(void)snprintf(f->dir, sizeof(f->dir), "%.*s", (int)(slash > a->inbox ? slash - a->inbox : 1), a->inbox);
 	if (!inbox)
-		rel = rel_of(name);
-	const struct mbox_box_def def = {
+		f->rel = rel_of(name);
+	f->d = (struct mbox_box_def){
 		.place = {
-			.root = inbox ? dir : a->path,
-			.rel = inbox ? slash + 1 : rel.z,
-			.uid = a->uid,
+			.root = inbox ? f->dir : a->path,
+			.rel = inbox ? slash + 1 : f->rel.z,
+			.uid = inbox && a->store->any_owner ? (uid_t)-1 : a->uid,
 			.lock_timeout_ms = a->store->lock_timeout_ms,
+			.spool = inbox ? a->store->spool : NULL,
 		},
 		.ctl_path = a->control,
+		.ctl_uid = a->uid,
 		.writable = writable,
 		.create = inbox,
 	};
-	return mbox_box_new(&def);
+}
+
+static struct mbox_box *box_new(struct store_account *a, struct sv name, bool writable)
+{
+	struct def *f = mem_alloc(sizeof(*f));
+	def_init(f, a, name, writable);
+	struct mbox_box *b = mbox_box_new(&f->d);
+	free(f);
+	return b;
 }
 
 static void *table_new(struct store_account *a, struct sv name, bool writable)
@@ -307,9 +333,10 @@ static int deliver(struct store_account *a, struct sv name, const struct store_d
 		if (index_tomb_has(a->index, &tomb, clock_wall_s()) == 1)
 			return 1;
 	}
-	struct mbox_box *b = box_new(a, name, false);
-	int rc = mbox_mail_deliver(b, d, how, e);
-	mbox_box_free(b);
+	struct def *f = mem_alloc(sizeof(*f));
+	def_init(f, a, name, false);
+	int rc = mbox_deliver(&f->d, d, how, e);
+	free(f);
 	return rc;
 }
 
@@ -372,6 +399,7 @@ static void watch(const struct store_account *a, struct sv name, struct buf path
 
 const struct store_driver store_mbox = {
 	.prefix = SV_INIT("mbox:"),
+	.kind = "mailbox",
 	.one_at_a_time = true,
 	.index = ".merpati",
 	.root = root,

@@ -55,6 +55,12 @@ static int check(struct mbox_file *f, struct err *e)
 /* A missing file. 1 or -1. */
 static int make(struct mbox_file *f, struct err *e)
 {
+	if (f->spool) {
+		if (f->spool->make(f->spool->ctx, f->name, e) < 0)
+			return -1;
+		f->fd = sys_openat(f->dir, f->name, O_RDWR | O_NOFOLLOW | O_NONBLOCK, 0);
+		return f->fd < 0 ? err_sys(e, errno, "open %s", f->path) : 1;
+	}
 	f->fd = sys_openat(f->dir, f->name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
 	if (f->fd < 0 && errno == EEXIST)
 		f->fd = sys_openat(f->dir, f->name, O_RDWR | O_NOFOLLOW | O_NONBLOCK, 0);
@@ -76,6 +82,7 @@ int mbox_file_open(const struct mbox_place *p, bool create, struct mbox_file *f,
 	int rc = mbox_dir_open(p->root, p->rel, &f->dir, e);
 	if (rc != 1)
 		return rc;
+	f->spool = spool_needed(p->spool, f->dir, p->root);
 	f->fd = sys_openat(f->dir, f->name, O_RDWR | O_NOFOLLOW | O_NONBLOCK, 0);
 	if (f->fd < 0 && errno == ENOENT && create)
 		rc = make(f, e);
@@ -99,9 +106,7 @@ static void nap(void)
 static void unlock(struct mbox_file *f)
 {
 	struct flock fl = { .l_type = F_UNLCK, .l_whence = SEEK_SET };
-	if (f->dot_ours)
-		dotlock_drop(&f->dot);
-	f->dot_ours = false;
+	mbox_dot_drop(&f->dot);
 	if (f->lock != MBOX_UNLOCKED)
 		(void)fcntl(f->fd, F_OFD_SETLK, &fl);
 	f->lock = MBOX_UNLOCKED;
@@ -120,18 +125,9 @@ static int try_fcntl(struct mbox_file *f, short type, struct err *e)
 
 static int try_dot(struct mbox_file *f, struct err *e)
 {
-	struct err why = ERR_INIT;
-	if (dotlock_take_after(&f->dot, f->dir, f->place->root, f->lock_name, 0, MBOX_STALE_S, &why) == 0) {
-		f->dot_ours = true;
-		return 1;
-	}
-	if (why.sys_errno == EACCES || why.sys_errno == EPERM)
-		return 1;
-	if (why.sys_errno == ETIMEDOUT)
-		return 0;
-	if (e)
-		*e = why;
-	return -1;
+	const struct mbox_dot_def def = { .dir = f->dir, .path = f->place->root, .name = f->name,
+		.lock_name = f->lock_name, .stale_s = MBOX_STALE_S, .spool = f->spool };
+	return mbox_dot_try(&f->dot, &def, e);
 }
 
 /* One attempt at everything; what was got is given back when not all of it was to be had. 1, 0, -1. */

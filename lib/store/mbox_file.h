@@ -8,15 +8,14 @@
  *            a regular file is refused: it may be somebody else's.
  * Standards: Debian policy 11.6: fcntl, then NAME.lock. Readers take the fcntl lock only.
  *
- * Where the directory is not ours to write in (/var/mail) there can be no dotlock: the fcntl lock is all, as for
- * deliveries (mbox_open.c). Both locks are taken without waiting for one while the other is held, so that software
- * that takes them in the other order cannot block us for ever, nor we it. The fcntl lock belongs to the open file
- * (F_OFD_SETLK): it also holds between threads and processes of merpati.
+ * Both locks are taken without waiting for one while the other is held, so that software that takes them in the other
+ * order cannot block us for ever, nor we it. Where the directory is not ours to write in (/var/mail), see mbox_dot.h.
+ * The fcntl lock belongs to the open file (F_OFD_SETLK): it also holds between threads and processes of merpati.
  */
 #ifndef STORE_MBOX_FILE_H
 #define STORE_MBOX_FILE_H
 
-#include "lib/store/dotlock.h"
+#include "lib/store/mbox_dot.h"
 #include "lib/store/store.h"
 
 #define MBOX_STALE_S 500 /* a NAME.lock that nobody touched for so long is dead, as Postfix has it */
@@ -26,6 +25,7 @@ struct mbox_place {
 	const char *rel;  /* below it: "NAME" or "DIR/NAME" */
 	uid_t uid;        /* who must own it; (uid_t)-1: not checked */
 	int64_t lock_timeout_ms;
+	const struct store_spool *spool; /* may be NULL */
 };
 
 enum mbox_access { MBOX_UNLOCKED, MBOX_READ, MBOX_WRITE };
@@ -38,8 +38,8 @@ struct mbox_file {
 	char path[1024]; /* for messages */
 	char lock_name[300];
 	enum mbox_access lock;
-	struct dotlock dot;
-	bool dot_ours;
+	struct mbox_dot dot;
+	const struct store_spool *spool; /* NULL: not needed */
 };
 
 /* CREATE: make the file (0600) when it is missing; its directory must exist. */

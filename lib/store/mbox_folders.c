@@ -252,6 +252,7 @@ static int settle(const struct mbox_folders *f, const char *rel, struct err *e)
 	const struct mbox_box_def def = {
 		.place = { .root = f->path, .rel = rel, .uid = f->uid, .lock_timeout_ms = f->lock_timeout_ms },
 		.ctl_path = f->control,
+		.ctl_uid = f->uid,
 	};
 	struct mbox_box *b = mbox_box_new(&def);
 	struct mbox_io io;

@@ -28,8 +28,4 @@ MUST_USE int mbox_mail_append(struct mbox_box *b, int fd, uint64_t size, const s
  * of one account. */
 MUST_USE int mbox_mail_copy(struct mbox_box *from, struct mbox_box *to, struct mail_copy *v, size_t n, struct err *e);
 
-/* A delivery: no UID yet, who reads gives one. With .maybe_before a mail with its key is looked for first. */
-MUST_USE int mbox_mail_deliver(struct mbox_box *b, const struct store_delivery *d, enum store_delivered *how,
-	struct err *e);
-
 #endif

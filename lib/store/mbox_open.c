@@ -5,26 +5,31 @@
 #include <sys/file.h>
 #include <sys/sysmacros.h>
 
+#include "lib/store/mbox_file.h"
+#include "lib/sys/clock.h"
+#include "lib/sys/rand.h"
 #include "lib/sys/sys.h"
 
-#define REOPEN_MAX 5 /* whoever replaces the file while we wait for its lock does so no more often */
+#define NAP_MIN_MS 4
 
 static int refuse(struct err *e, const struct mbox *m, const char *why)
 {
 	return err_set(e, ERR_CONFIG, "%s %s", m->path, why);
 }
 
-static int split(struct mbox *m, struct err *e)
+static int split(struct mbox *m, const char *root, const char *rel, struct err *e)
 {
-	const char *slash = strrchr(m->path, '/');
-	size_t n = slash ? (size_t)(slash - m->path) : 0;
-	if (m->path[0] != '/' || !slash[1] || n >= sizeof(m->parent) || strlen(slash + 1) > MBOX_NAME_MAX)
+	const char *slash = strrchr(rel, '/');
+	const char *name = slash ? slash + 1 : rel;
+	int n = snprintf(m->path, sizeof(m->path), "%s/%s", strcmp(root, "/") == 0 ? "" : root, rel);
+	if (root[0] != '/' || !*name || strlen(name) > MBOX_NAME_MAX || n - (int)strlen(name) > (int)sizeof(m->parent))
 		return refuse(e, m, "is not a name for a mailbox file");
-	(void)snprintf(m->parent, sizeof(m->parent), "%.*s", (int)(n ? n : 1), m->path);
-	(void)snprintf(m->name, sizeof(m->name), "%s", slash + 1);
+	n -= (int)strlen(name) + 1;
+	(void)snprintf(m->parent, sizeof(m->parent), "%.*s", n ? n : 1, m->path);
+	(void)snprintf(m->name, sizeof(m->name), "%s", name);
 	(void)snprintf(m->lock_name, sizeof(m->lock_name), "%s.lock", m->name);
-	m->dir = sys_open(m->parent, O_RDONLY | O_DIRECTORY, 0);
-	return m->dir < 0 ? err_sys(e, errno, "open %s", m->parent) : 0;
+	int rc = mbox_dir_open(root, rel, &m->dir, e);
+	return rc == 0 ? err_sys(e, ENOENT, "open %s", m->parent) : rc;
 }
 
 /* A link that root made where nobody else can change it may be followed, as in Postfix. */
@@ -35,22 +40,44 @@ static bool link_of_root(const struct mbox *m)
 	       link.st_uid == 0 && sys_fstat(m->dir, &dir) == 0 && dir.st_uid == 0 && !(dir.st_mode & 022);
 }
 
-static int open_file(struct mbox *m, struct err *e)
+#define OPEN_FLAGS (O_RDWR | O_APPEND | O_NOCTTY | O_NONBLOCK)
+
+/* There is no such file: make it, or have it made. 1, 0 that is not to be, -1 (errno when E is not set). */
+static int make_file(struct mbox *m, const struct mbox_rules *rules, struct err *e)
 {
-	const int flags = O_RDWR | O_APPEND | O_NOCTTY | O_NONBLOCK;
-	m->created = false;
-	m->fd = sys_openat(m->dir, m->name, flags | O_NOFOLLOW, 0);
-	if (m->fd < 0 && errno == ENOENT) {
-		m->fd = sys_openat(m->dir, m->name, flags | O_NOFOLLOW | O_CREAT | O_EXCL, 0600);
+	if (rules->must_exist)
+		return 0;
+	if (m->spool) {
+		if (m->spool->make(m->spool->ctx, m->name, e) < 0)
+			return -1;
+		m->fd = sys_openat(m->dir, m->name, OPEN_FLAGS | O_NOFOLLOW, 0);
+	} else {
+		m->fd = sys_openat(m->dir, m->name, OPEN_FLAGS | O_NOFOLLOW | O_CREAT | O_EXCL, 0600);
 		m->created = m->fd >= 0;
 	}
-	if (m->fd < 0 && errno == ELOOP) {
+	return m->fd < 0 ? -1 : 1;
+}
+
+static int open_file(struct mbox *m, const struct mbox_rules *rules, struct err *e)
+{
+	int rc = 1;
+	m->created = false;
+	m->fd = sys_openat(m->dir, m->name, OPEN_FLAGS | O_NOFOLLOW, 0);
+	if (m->fd < 0 && errno == ENOENT) {
+		struct err why = ERR_INIT;
+		rc = make_file(m, rules, &why);
+		if (rc < 0 && why.cls != ERR_NONE) {
+			*e = why;
+			return -1;
+		}
+	}
+	if (m->fd < 0 && rc != 0 && errno == ELOOP) {
 		if (!link_of_root(m))
 			return refuse(e, m, "is a symbolic link");
-		m->fd = sys_openat(m->dir, m->name, flags, 0);
+		m->fd = sys_openat(m->dir, m->name, OPEN_FLAGS, 0);
 	}
-	if (m->fd >= 0)
-		return 0;
+	if (m->fd >= 0 || rc == 0)
+		return rc == 0 ? 0 : 1;
 	if (errno == EISDIR)
 		return refuse(e, m, "is a directory: with a '/' at its end it would be a Maildir");
 	if (errno == ENXIO)
@@ -73,7 +100,7 @@ static int check_file(struct mbox *m, const struct mbox_rules *rules, struct err
 		(void)snprintf(why, sizeof(why), "has %lu names (hard links)", (unsigned long)st.st_nlink);
 		return refuse(e, m, why);
 	}
-	if (st.st_uid != rules->uid) {
+	if (rules->uid != (uid_t)-1 && st.st_uid != rules->uid) {
 		(void)snprintf(why, sizeof(why), "belongs to uid %u, not to uid %u", (unsigned)st.st_uid,
 		        (unsigned)rules->uid);
 		return refuse(e, m, why);
@@ -93,34 +120,6 @@ static int try_lock(const struct mbox *m, unsigned how)
 	return fcntl(m->fd, F_OFD_SETLK, &all);
 }
 
-static int kernel_lock(const struct mbox *m, unsigned how, const struct mbox_rules *rules, struct err *e)
-{
-	for (unsigned i = 1; try_lock(m, how) < 0; i++) {
-		if (errno != EAGAIN && errno != EACCES && errno != EINTR)
-			return err_sys(e, errno, "lock %s", m->path);
-		if (i >= rules->attempts)
-			return err_sys(e, ETIMEDOUT, "lock %s: somebody else has it", m->path);
-		struct timespec nap = { rules->pause_ms / 1000, rules->pause_ms % 1000 * 1000000L };
-		(void)nanosleep(&nap, NULL);
-	}
-	return 0;
-}
-
-/* Where the directory is not ours to write in there can be no dotlock, and nobody expects one. */
-static int dot_lock(struct mbox *m, const struct mbox_rules *rules, struct err *e)
-{
-	struct err why = ERR_INIT;
-	if (dotlock_take_after(&m->dot, m->dir, m->parent, m->lock_name,
-	            (int64_t)rules->attempts * rules->pause_ms, rules->stale_s, &why) == 0) {
-		m->dotted = true;
-		return 0;
-	}
-	if (why.sys_errno == EACCES || why.sys_errno == EPERM || why.sys_errno == EROFS)
-		return 0;
-	*e = why;
-	return -1;
-}
-
 /* The file that has the name now: 1 it is ours still, 0 it was replaced while we waited, -1. */
 static int is_current(const struct mbox *m, struct err *e)
 {
@@ -132,43 +131,100 @@ static int is_current(const struct mbox *m, struct err *e)
 	return ours.st_dev == now.st_dev && ours.st_ino == now.st_ino;
 }
 
-static int open_locked(struct mbox *m, const struct mbox_rules *rules, struct err *e)
+/* The locks that the kernel knows. 1, 0 somebody has one (BUSY names it), -1. */
+static int kernel_locks(const struct mbox *m, unsigned locks, const char **busy, struct err *e)
 {
-	if (open_file(m, e) < 0 || check_file(m, rules, e) < 0)
+	for (unsigned how = MBOX_LOCK_FCNTL; how <= MBOX_LOCK_FLOCK; how <<= 1) {
+		if (!(locks & how) || try_lock(m, how) == 0)
+			continue;
+		*busy = how == MBOX_LOCK_FCNTL ? "fcntl" : "flock";
+		return errno == EAGAIN || errno == EACCES || errno == EINTR ? 0 : err_sys(e, errno, "lock %s", m->path);
+	}
+	return 1;
+}
+
+static int dot_lock(struct mbox *m, const struct mbox_rules *rules, struct err *e)
+{
+	const struct mbox_dot_def def = { .dir = m->dir, .path = m->parent, .name = m->name,
+		.lock_name = m->lock_name, .stale_s = rules->stale_s, .spool = m->spool };
+	return mbox_dot_try(&m->dot, &def, e);
+}
+
+/* The file and all its locks, or nothing. 1, 0 there is no such file, 2 somebody has a lock (*BUSY), -1. */
+static int attempt(struct mbox *m, const struct mbox_rules *rules, const char **busy, struct err *e)
+{
+	int rc = open_file(m, rules, e);
+	if (rc != 1)
+		return rc;
+	if (check_file(m, rules, e) < 0)
 		return -1;
 	if (m->null)
 		return 1;
-	for (unsigned how = MBOX_LOCK_FCNTL; how <= MBOX_LOCK_FLOCK; how <<= 1)
-		if ((rules->locks & how) && kernel_lock(m, how, rules, e) < 0)
-			return -1;
-	int rc = is_current(m, e);
+	rc = kernel_locks(m, rules->locks, busy, e);
+	if (rc == 1 && (rules->locks & MBOX_LOCK_DOT)) {
+		*busy = "dotlock";
+		rc = dot_lock(m, rules, e);
+	}
+	if (rc == 1) {
+		*busy = "replaced";
+		rc = is_current(m, e);
+	}
 	/* what it is, and how long, counts from here on */
-	return rc == 1 ? (check_file(m, rules, e) < 0 ? -1 : 1) : rc;
+	if (rc == 1)
+		rc = check_file(m, rules, e) < 0 ? -1 : 1;
+	return rc == 0 ? 2 : rc;
 }
 
-int mbox_open(struct mbox *m, const char *path, const struct mbox_rules *rules, struct err *e)
+static void give_back(struct mbox *m)
 {
-	*m = (struct mbox){ .path = path, .dir = -1, .fd = -1 };
-	int rc = split(m, e) < 0 ? -1 : 0;
-	if (rc == 0 && strcmp(path, "/dev/null") != 0 && (rules->locks & MBOX_LOCK_DOT))
-		rc = dot_lock(m, rules, e);
-	for (int i = 0; rc == 0 && i < REOPEN_MAX; i++) {
-		sys_close(m->fd);
+	mbox_dot_drop(&m->dot); /* before the kernel's: who waits for those then finds this one free */
+	sys_close(m->fd);
+	m->fd = -1;
+}
+
+/* Longer from time to time, and never in step with others. */
+static void nap(int64_t *ms, int64_t most)
+{
+	int64_t t = *ms / 2 + (int64_t)(rand_u64() % (uint64_t)(*ms / 2 + 1));
+	struct timespec ts = { .tv_sec = t / 1000, .tv_nsec = t % 1000 * 1000000L };
+	(void)nanosleep(&ts, NULL);
+	*ms = *ms * 2 < most ? *ms * 2 : most;
+}
+
+static int open_locked(struct mbox *m, const struct mbox_rules *rules, struct err *e)
+{
+	int64_t most = rules->pause_ms > NAP_MIN_MS ? rules->pause_ms : NAP_MIN_MS;
+	int64_t end = clock_mono_ms() + (int64_t)rules->attempts * rules->pause_ms, ms = NAP_MIN_MS;
+	for (;;) {
+		const char *busy = "";
+		int rc = attempt(m, rules, &busy, e);
+		if (rc == 1 || rc == 0)
+			return rc;
+		give_back(m);
+		if (rc < 0)
+			return -1;
+		if (clock_mono_ms() >= end)
+			return err_sys(e, ETIMEDOUT, "lock %s (%s): somebody else has it", m->path, busy);
+		nap(&ms, most);
+	}
+}
+
+int mbox_open(struct mbox *m, const char *root, const char *rel, const struct mbox_rules *rules, struct err *e)
+{
+	*m = (struct mbox){ .dir = -1, .fd = -1 };
+	int rc = split(m, root, rel, e);
+	if (rc == 1) {
+		m->spool = spool_needed(rules->spool, m->dir, m->parent);
 		rc = open_locked(m, rules, e);
 	}
-	if (rc == 0)
-		rc = err_set(e, ERR_TEMP, "%s is replaced again and again", path);
-	if (rc < 0)
+	if (rc != 1)
 		mbox_close(m);
-	return rc < 0 ? -1 : 0;
+	return rc;
 }
 
 void mbox_close(struct mbox *m)
 {
-	sys_close(m->fd);
-	if (m->dotted)
-		dotlock_drop(&m->dot);
+	give_back(m);
 	sys_close(m->dir);
-	m->fd = m->dir = -1;
-	m->dotted = false;
+	m->dir = -1;
 }

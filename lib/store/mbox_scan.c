@@ -236,3 +236,14 @@ int mbox_rewrite_piece(void *ctx, enum mbox_piece kind, struct sv octets)
 		rc = w->out(w->ctx, octets);
 	return rc == 0 && kind == MBOX_P_FROM ? w->out(w->ctx, w->block) : rc;
 }
+
+int mbox_rewrite_content(void *ctx, enum mbox_piece kind, struct sv octets)
+{
+	struct mbox_rewrite *w = ctx;
+	bool begins = w->after_from;
+	if (kind == MBOX_P_FROM || kind == MBOX_P_SHOWN)
+		return mbox_rewrite_piece(w, kind, octets);
+	if (kind == MBOX_P_KEPT && begins && (octets.p[0] == ' ' || octets.p[0] == '\t'))
+		return mbox_rewrite_piece(w, kind, octets);
+	return 0;
+}

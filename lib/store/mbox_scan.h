@@ -80,5 +80,8 @@ struct mbox_rewrite {
 
 /* For struct mbox_sink, CTX is a struct mbox_rewrite. */
 int mbox_rewrite_piece(void *ctx, enum mbox_piece kind, struct sv octets);
+/* The same for a mail that comes from outside: what would be taken for fields of ours is left out, and a
+ * Content-Length, which is no longer true. */
+int mbox_rewrite_content(void *ctx, enum mbox_piece kind, struct sv octets);
 
 #endif

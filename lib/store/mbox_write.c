@@ -12,7 +12,6 @@
 #include "lib/sys/sys.h"
 
 #define HEAD_LOOK  (64 * 1024) /* of a header, where fields are looked for to be changed in place */
-#define SENDER_MAX 900 /* quoted it still fits into MBOX_FROM_MAX */
 #define DATE_MAX   INT64_C(253370000000) /* in 9998 */
 #define BLOCK_MAX  (16 * 1024) /* of fields of ours */
 
@@ -294,18 +293,6 @@ static int write_gap(struct tail *t)
 
 /* --- new mails -------------------------------------------------- */
 
-/* A content loses what would be taken for fields of ours; a Content-Length is no longer true. */
-static int new_piece(void *ctx, enum mbox_piece kind, struct sv octets)
-{
-	struct tail *t = ctx;
-	bool begins = t->w.after_from;
-	if (kind == MBOX_P_FROM || kind == MBOX_P_SHOWN)
-		return mbox_rewrite_piece(&t->w, kind, octets);
-	if (kind == MBOX_P_KEPT && begins && (octets.p[0] == ' ' || octets.p[0] == '\t'))
-		return mbox_rewrite_piece(&t->w, kind, octets);
-	return 0;
-}
-
 static int put_scanned(struct mbox_scan *s, struct buf *b)
 {
 	int rc = b->overflow ? -1 : mbox_scan_put(s, buf_sv(b));
@@ -313,6 +300,7 @@ static int put_scanned(struct mbox_scan *s, struct buf *b)
 	return rc;
 }
 
+/* M as it comes in, From_ line first, through a scanner. */
 static int feed_content(struct mbox_scan *s, const struct mbox_new *m, const char *path, struct err *e)
 {
 	struct mbox_quote q = { .matched = 0 };
@@ -321,12 +309,7 @@ static int feed_content(struct mbox_scan *s, const struct mbox_new *m, const cha
 	uint64_t offset = m->offset, size = m->size;
 	buf_init(&out, (size_t)8 * MBOX_BLOCK);
 	int64_t date = m->date < 0 || m->date > DATE_MAX ? 0 : m->date;
-	int rc = mbox_from_line(&out, m->sender.len > SENDER_MAX ? SV_NONE : m->sender, date, clock_tz_min(date));
-	for (struct sv head = m->head; rc == 0 && !sv_empty(head); head = sv_from(head, MBOX_BLOCK)) {
-		rc = mbox_quote_put(&q, sv_upto(head, MBOX_BLOCK), &out);
-		if (rc == 0)
-			rc = put_scanned(s, &out);
-	}
+	int rc = mbox_from_line(&out, SV_NONE, date, clock_tz_min(date));
 	while (size > 0 && rc == 0) {
 		size_t n = size < MBOX_BLOCK ? (size_t)size : MBOX_BLOCK;
 		if (sys_pread_all(m->fd, block, n, (off_t)offset) < 0)
@@ -350,8 +333,6 @@ static int new_block(struct tail *t, const struct mbox_new *m, bool holds)
 	struct mbox_box *b = t->p->io->b;
 	buf_reset(&t->block);
 	int rc = mbox_meta_block(&t->block, &m->meta, &b->kw, holds ? &t->p->base : NULL, MBOX_F_X_IMAPBASE);
-	if (rc == 0 && m->key)
-		rc = buf_printf(&t->block, "%s: %s\n", mbox_field_name(MBOX_F_KEY), m->key);
 	return rc < 0 ? err_set(t->e, ERR_BUG, "%s: fields are too long", t->p->io->f.path) : 0;
 }
 
@@ -363,9 +344,8 @@ static int write_new(struct tail *t, const struct mbox_new *m, bool holds)
 		return -1;
 	t->w = (struct mbox_rewrite){ .block = buf_sv(&t->block), .out = to_journal, .ctx = t };
 	struct mbox_scan *s = mem_alloc(sizeof(*s));
-	const struct mbox_sink copy = { .piece = mbox_rewrite_piece, .ctx = &t->w };
-	const struct mbox_sink fresh = { .piece = new_piece, .ctx = t };
-	mbox_scan_init(s, m->raw ? &copy : &fresh, 0);
+	const struct mbox_sink sink = { .piece = m->raw ? mbox_rewrite_piece : mbox_rewrite_content, .ctx = &t->w };
+	mbox_scan_init(s, &sink, 0);
 	struct err *mine = t->e;
 	t->e = &why;
 	int rc = m->raw ? pump(s, m->fd, m->offset, m->size, path, &why) : feed_content(s, m, path, &why);
@@ -430,27 +410,6 @@ static int write_all(struct plan *p, struct mbox_new *add, size_t nadd, struct e
 	if (write_patches(p, e) < 0)
 		return -1;
 	return sys_fsync(p->io->f.fd) < 0 ? err_sys(e, errno, "fsync %s", p->io->f.path) : 1;
-}
-
-int mbox_io_append_blind(struct mbox_io *io, struct mbox_new *m, struct err *e)
-{
-	struct mbox_rec other = { .drop = false }; /* holds X-IMAPbase, or whoever reads puts it in */
-	struct plan p = { .io = io, .holder = &other };
-	const struct mbox_ctl *c = &io->ctl;
-	struct tail t = { .p = &p, .e = e };
-	io->b->loaded = false;
-	if (mbox_io_stamp(io, e) < 0 || mbox_journal_begin(&t.j, c->dir, c->path, c->journal, io->f.fd,
-						 (uint64_t)io->b->seen.st_size, e) < 0)
-		return -1;
-	buf_init(&t.block, BLOCK_MAX);
-	int rc = write_new(&t, m, false);
-	if (rc == 0)
-		rc = mbox_journal_seal(&t.j, e);
-	if (rc == 0)
-		rc = mbox_journal_apply(&t.j, e);
-	mbox_journal_end(&t.j);
-	buf_free(&t.block);
-	return rc < 0 ? -1 : 1;
 }
 
 static int order_uids(const void *a, const void *b)

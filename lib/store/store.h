@@ -28,12 +28,15 @@
 struct store;
 struct store_account;
 struct store_driver;
+struct store_spool;
 
 struct store_options {
 	const char *host;       /* in base names of mail files; '/' and ':' are replaced */
 	const char *index_dir;  /* mail_index_dir; NULL or "": inside each Maildir */
 	int64_t lock_timeout_ms; /* how long to wait for a lock of others, 0 = 120 s */
 	bool no_index;          /* work without the LMDB index (tests, tools) */
+	const struct store_spool *spool; /* spool.h; NULL: every directory is its user's own */
+	bool any_owner;         /* INBOX of an mbox may belong to others: strict_mailbox_ownership = no */
 };
 
 struct store *store_new(const struct store_options *o);
@@ -68,6 +71,8 @@ MUST_USE int store_account_open(struct store *s, const struct store_account_def 
 void store_account_close(struct store_account *a); /* NULL allowed */
 const char *store_account_owner(const struct store_account *a);
 const char *store_account_path(const struct store_account *a);
+/* For people: "maildir" or "mailbox". */
+const char *store_account_kind(const struct store_account *a);
 
 /* --- mailbox names -------------------------------------------------- */
 enum store_namespace { STORE_NS_PRIVATE = 0 };

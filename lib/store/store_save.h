@@ -24,6 +24,8 @@ struct store_key {
 /* Key of a delivery: the message's nonce, its recipient's offset, the mailbox it ends in. */
 struct store_key store_key_make(uint64_t nonce, uint64_t offset, struct sv final_mailbox);
 
+struct mbox_rules; /* mbox_append.h */
+
 struct store_delivery {
 	struct store_key key;
 	bool maybe_before;   /* look for an earlier copy first (new/, cur/ of all folders, tombstones) */
@@ -34,11 +36,13 @@ struct store_delivery {
 	uint64_t offset;
 	uint64_t size;
 	uint32_t flags;      /* enum store_flag */
+	const struct mbox_rules *mbox; /* an mbox's: its locks and limit; NULL: those that readers take */
 };
 
 enum store_delivered { STORE_DELIVERED_NEW, STORE_DELIVERED_BEFORE };
 
-/* 1 (OUT tells whether it was there already); 0 the mailbox does not exist (never for INBOX); -1. */
+/* 1 (OUT tells whether it was there already); 0 the mailbox does not exist (never for INBOX); -1. Class PERM with
+ * EFBIG: the limit of .mbox. Class CONFIG: a file that must not be written to. */
 MUST_USE int store_deliver(struct store_account *a, struct store_mailbox_id id,
 	const struct store_delivery *d, enum store_delivered *out, struct err *e);
 

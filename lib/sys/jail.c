@@ -124,6 +124,14 @@ int jail_user(const struct jail *j, struct err *e)
 	return change_ids(j, e) < 0 ? -1 : limit_capabilities(0, e);
 }
 
+/* Root, but for nearly all of what makes it that; what it executes gets nothing at all. */
+static int stay_root(const struct jail *j, struct err *e)
+{
+	if (setgroups(0, NULL) < 0)
+		return err_sys(e, errno, "sandbox: give up groups");
+	return limit_bounding_set(0, e) < 0 ? -1 : limit_capabilities(bits(j->keep_caps, j->nkeep_caps), e);
+}
+
 /* A path is looked up with the rights of the account that the process has then: another's directory that
  * it could not enter is no place for it. Only what a new root hides is looked up before. */
 static int prepare(const struct jail *j, bool files, int *rules, struct err *e)
@@ -135,6 +143,8 @@ static int prepare(const struct jail *j, bool files, int *rules, struct err *e)
 			return -1;
 	}
 	if (geteuid() == 0 && jail_user(j, e) < 0)
+		return -1;
+	if (geteuid() == 0 && j->stays_root && stay_root(j, e) < 0)
 		return -1;
 	return files && !j->chroot_dir && landlock_prepare(j, rules, e) < 0 ? -1 : 0;
 }

@@ -40,6 +40,9 @@ struct jail {
 	gid_t gid;
 	const gid_t *groups;          /* besides GID; may be NULL */
 	size_t ngroups;
+	bool stays_root;              /* .uid says "stay", but with no group and these capabilities only, for good */
+	const int *keep_caps;
+	size_t nkeep_caps;
 	bool keep_bounding;           /* set-id programs below keep what their files say */
 	bool no_new_privs;
 	bool seccomp_optional;

@@ -87,6 +87,8 @@ static void try_files(void)
 	open_it("write-main.cf", "/etc/merpati/main.cf", O_WRONLY);
 	open_it("read-mailbox-anna", "/home/anna/Maildir/probe", O_RDONLY);
 	open_it("read-home-anna", "/home/anna/.secret", O_RDONLY);
+	open_it("read-spool-anna", access("/var/mail", F_OK) == 0 ? "/var/mail/anna" : "/anna", O_RDONLY);
+	open_it("write-spool-anna", access("/var/mail", F_OK) == 0 ? "/var/mail/anna" : "/anna", O_WRONLY);
 	open_it("read-mailbox-ben", "/home/ben/Maildir/probe", O_RDONLY);
 	open_it("read-log", "/var/log/merpati/mail.log", O_RDONLY);
 	open_it("read-own-memory", "/proc/self/mem", O_RDWR);
@@ -193,7 +195,9 @@ static void probe_once(void)
 {
 	static bool done;
 	const char *last = getenv("PROBE_LAST");
-	if (done || !getenv("PROBE_TO") || geteuid() == 0)
+	/* root: not in its jail yet, but for the one that stays what it is there, whose filter then refuses to tell */
+	bool root = getenv("PROBE_ROOT") && *getenv("PROBE_ROOT");
+	if (done || !getenv("PROBE_TO") || (geteuid() == 0 && (!root || prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == 0)))
 		return;
 	done = true;
 	if (last && last[0]) {

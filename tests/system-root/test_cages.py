@@ -40,6 +40,7 @@ ALLOWED = {
     "proxymap": READS_ALL | NET | {"connect-public"},
     "auth": {"read-users"},
     "auth-worker": {"read-passwd", "read-users", "connect-public"},
+    "maillock": {"create-root"},                # its root directory is /var/mail, of which it opens no mailbox
     "imapd": {"read-mailbox-anna"},
     "pop3d": {"read-mailbox-anna"},
 }
@@ -82,10 +83,14 @@ class Cages(unittest.TestCase):
                 with open(f"/home/{user}/{name}", "w") as f:
                     f.write("private")
             os.system(f"chown -R {user}:{user} /home/{user}")
+        with open("/var/mail/anna", "w") as f:
+            f.write("private")
+        os.chmod("/var/mail/anna", 0o660)
+        os.system("chown root:mail /var/mail && chmod 2775 /var/mail && chown anna:mail /var/mail/anna")
         for name in os.listdir(REAL):
             with open(f"{WRAPPED}/{name}", "w") as f:
                 f.write(f"#!/bin/sh\n[ -e {PROBE}/{name}.on ] || exec {REAL}/{name} \"$@\"\n"
-                        f". {PROBE}/{name}.on\nexport PROBE_TO PROBE_LAST PROBE_QUEUE PROBE_SIBLING\n"
+                        f". {PROBE}/{name}.on\nexport PROBE_TO PROBE_LAST PROBE_QUEUE PROBE_SIBLING PROBE_ROOT\n"
                         f"LD_PRELOAD={BUILD}/tests/system-root/probe.so exec {REAL}/{name} \"$@\"\n")
             os.chmod(f"{WRAPPED}/{name}", 0o755)
         m.start()
@@ -114,6 +119,7 @@ class Cages(unittest.TestCase):
                 pass
             return
         paths = [f"/var/spool/merpati/private/{d}/{SERVICES.get(name, name)}" for d in ("queue", "auth")]
+        paths.append(f"/var/spool/merpati/public/{name}")
         if name in ("smtpd", "login"):
             for port in (25,) if name == "smtpd" else (110, 143):
                 socket.create_connection(("127.0.0.1", port), 5).close()
@@ -132,7 +138,8 @@ class Cages(unittest.TestCase):
         other = "cleanup" if name == "qmgr" else "qmgr"
         sibling = self.m.wait("a sibling", lambda: self.m.pids(other))[0]
         with open(f"{PROBE}/{name}.on", "w") as f:
-            f.write(f"PROBE_TO={listener.path} PROBE_LAST={last} PROBE_QUEUE={QUEUED} PROBE_SIBLING={sibling}\n")
+            f.write(f"PROBE_TO={listener.path} PROBE_LAST={last} PROBE_QUEUE={QUEUED} PROBE_SIBLING={sibling} "
+                    f"PROBE_ROOT={'1' if name == 'maillock' else ''}\n")
         return listener
 
     def off(self, name, listener):
@@ -174,7 +181,7 @@ class Cages(unittest.TestCase):
 
     def test_what_nobody_survives(self):
         for name in ALLOWED:
-            for last in DEADLY if name in ("smtpd", "cleanup", "imapd") else ("exec", "ptrace"):
+            for last in DEADLY if name in ("smtpd", "cleanup", "imapd", "maillock") else ("exec", "ptrace"):
                 before, tried = self.killed(name), f"{last} tried 0"
 
                 def done(lines):

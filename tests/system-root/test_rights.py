@@ -43,6 +43,7 @@ TABLE = {
     "proxymap": ("merpati-map", "/", {}),
     "auth": ("merpati-auth", "/", {}),
     "auth-worker": ("merpati-auth", "/", {}),
+    "maillock": ("root", "/var/mail", dict(eff=bits("CHOWN"))),
     "auth-pam": ("root", "/", dict(eff=BELOW, bnd=BELOW, nnp=0, seccomp=0)),
 }
 NOBODYS = ("root", "/", dict(eff=BELOW, bnd=BELOW, nnp=0, seccomp=0))   # waits for auth's word
@@ -98,6 +99,7 @@ class Rights(unittest.TestCase):
         os.chown("/home/anna/.forward", anna.pw_uid, anna.pw_gid)
         m.run("newaliases")
         m.edit("master.cf", "run unix - n n - - pipe\n  user=root argv=/bin/true\n")
+        os.system("chown root:mail /var/mail && chmod 2775 /var/mail")
         m.start()
         cls.exercise()
 
@@ -128,6 +130,8 @@ class Rights(unittest.TestCase):
         cls.pop3 = poplib.POP3("127.0.0.1", 110)
         cls.pop3.user("anna"), cls.pop3.pass_("secret")
         m.run("mailq")
+        cls.lock = socket.socket(socket.AF_UNIX)
+        cls.lock.connect("/var/spool/merpati/public/maillock")
         cls.dead = socket.create_connection(("127.0.0.1", 25))        # keeps anvil and an smtpd busy
         m.wait_log(r"to=<anna@example.test>")
         m.wait_log(r"/virtual\[.*to=<x@v.example>.*status=deferred")
@@ -217,7 +221,7 @@ class Rights(unittest.TestCase):
         """Sockets, the loop's own descriptors, standard streams, a lock; no directory, no file to write but results."""
         streams = ("/dev/null", "/var/log/merpati/mail.log", "/mail.log")
         for p in self.processes():
-            if self.expected(p)[1] != EMPTY:
+            if self.expected(p)[1] == "/":
                 continue
             for fd, link in p.fds().items():
                 with self.about(p):
@@ -230,7 +234,9 @@ class Rights(unittest.TestCase):
                         continue
                     if link.startswith("/var/spool"):
                         self.assertTrue(flags & os.O_PATH or flags & os.O_ACCMODE == os.O_RDONLY, oct(flags))
-                    if fd <= 2:
+                    if link == "/var/mail" and p.name == "maillock":  # its own root directory
+                        self.assertEqual(flags & os.O_ACCMODE, os.O_RDONLY)
+                    elif fd <= 2:
                         self.assertTrue(link.endswith(streams), link)
                     else:
                         self.assertRegex(link, r"^(socket:|pipe:|anon_inode:\[(eventpoll|eventfd|timerfd)\]|"

@@ -195,7 +195,7 @@ static void test_results(void **state)
 	t_assert_sv(sv_take_until(&rest, '|'), "2 5.2.2 full");
 	t_assert_sv(sv_take_until(&rest, '|'), "0 2.0.0 redirected to elsewhere@b");
 	t_assert_sv(sv_take_until(&rest, '|'), "1 4.3.0 test: decider is away");
-	assert_true(sv_starts(rest, SV("1 4.2.0 mailbox: mkdir /proc/no")));
+	assert_true(sv_starts(rest, SV("1 4.2.0 cannot update mailbox: mkdir /proc/no")));
 	/* every result is in the done-log, also when the log came with an earlier request */
 	struct sv again[] = { SV("anna@b"), SV("folder@b") };
 	ask(g, c, again, 2, DELIVER_MAYBE_BEFORE, false, &out);

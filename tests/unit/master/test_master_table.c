@@ -37,6 +37,10 @@ static const struct {
 	{ "proxymap", "cleanup", false },
 	{ "imapd", "auth", false },
 	{ "postlogd", "qmgr", true },
+	{ "maillock", "auth", true }, /* and nobody else, though it connects as mail_owner's daemons do */
+	{ "maillock", "cleanup", false },
+	{ "maillock", "qmgr", false },
+	{ "maillock", "auth-pam", false },
 };
 
 static void table_says_who_calls_whom(UNUSED void **state)

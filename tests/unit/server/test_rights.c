@@ -16,6 +16,7 @@ static const struct {
 	{ "proxymap", RIGHTS_MAP, false, false, true },
 	{ "auth", RIGHTS_AUTH, false, false, true },
 	{ "auth-pam", RIGHTS_ROOT, false, true, true },
+	{ "maillock", RIGHTS_ROOT, false, false, true },
 	{ "imapd", RIGHTS_USER, false, false, false },
 	{ "postman", RIGHTS_USER, false, true, false },
 };
@@ -48,6 +49,9 @@ static void rows_are_sound(UNUSED void **state)
 		assert_true(!r->set_id_below || r->account == RIGHTS_USER || r->account == RIGHTS_ROOT);
 	}
 	assert_true(n > 15);
+	/* who stays root has either given up what makes it that, or serves one request a process */
+	for (const struct rights *r; n > 0 && (r = rights_row(n - 1)); n--)
+		assert_true(!r->keeps_caps || (r->account == RIGHTS_ROOT && !r->set_id_below));
 }
 
 static void names(UNUSED void **state)

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/store/mbox_deliver.h"
 #include "lib/store/mbox_mail.h"
 #include "tests/support/tmpdir.h"
 
@@ -77,6 +78,7 @@ static inline struct mbox_box *mbox_fixture_box(const struct mbox_fixture *f, bo
 	const struct mbox_box_def def = {
 		.place = { .root = f->tmp, .rel = "box", .uid = getuid(), .lock_timeout_ms = 200 },
 		.ctl_path = f->ctl,
+		.ctl_uid = getuid(),
 		.writable = writable,
 	};
 	return mbox_box_new(&def);

@@ -4,7 +4,10 @@
  */
 #include "tests/support/t.h"
 
+#include <inttypes.h>
+
 #include "lib/store/driver.h"
+#include "lib/store/spool.h"
 #include "lib/sys/clock.h"
 #include "tests/unit/store/mbox_fixture.h"
 
@@ -320,13 +323,13 @@ static void deliveries(UNUSED void **state)
 		.sender = SV("x@y"), .fd = fd, .size = strlen(mail) };
 	enum store_delivered how;
 	struct err e = ERR_INIT;
-	assert_int_equal(mbox_mail_deliver(b, &d, &how, &e), 1);
+	assert_int_equal(mbox_deliver(&b->def, &d, &how, &e), 1);
 	assert_int_equal(how, STORE_DELIVERED_NEW);
 	d.maybe_before = true;
-	assert_int_equal(mbox_mail_deliver(b, &d, &how, &e), 1);
+	assert_int_equal(mbox_deliver(&b->def, &d, &how, &e), 1);
 	assert_int_equal(how, STORE_DELIVERED_BEFORE);
 	d.key = store_key_make(1, 3, SV("box"));
-	assert_int_equal(mbox_mail_deliver(b, &d, &how, &e), 1);
+	assert_int_equal(mbox_deliver(&b->def, &d, &how, &e), 1);
 	assert_int_equal(how, STORE_DELIVERED_NEW);
 	close(fd);
 	assert_in_file(&f, "From x@y  ", true);
@@ -364,7 +367,8 @@ static void a_part_of_a_mail(UNUSED void **state)
 	char journal[700], text[200];
 	assert_int_equal(stat(f.path, &st), 0);
 	(void)snprintf(journal, sizeof(journal), "%s.append", f.path);
-	(void)snprintf(text, sizeof(text), "%lld 500 1 2\n%s", (long long)st.st_size, FROM);
+	(void)snprintf(text, sizeof(text), "%lld 500 1 2 %zu %" PRIu64 "\n", (long long)st.st_size, strlen(FROM),
+		store_note_hash(SV(FROM)));
 	FILE *fp = fopen(journal, "w");
 	(void)fputs(text, fp);
 	(void)fclose(fp);
@@ -373,7 +377,8 @@ static void a_part_of_a_mail(UNUSED void **state)
 	assert_mails(b, "1:one 2:two");
 	assert_int_equal(access(journal, F_OK), -1);
 	/* a whole one stays, with what its delivery looks for when it is tried again */
-	(void)snprintf(text, sizeof(text), "%lld 10 1 2\n%s", (long long)st.st_size, FROM);
+	(void)snprintf(text, sizeof(text), "%lld 10 1 2 %zu %" PRIu64 "\n", (long long)st.st_size, strlen(FROM),
+		store_note_hash(SV(FROM)));
 	fp = fopen(journal, "w");
 	(void)fputs(text, fp);
 	(void)fclose(fp);
