@@ -4,6 +4,7 @@
 #include "lib/sys/log.h"
 #include "lib/sys/sys.h"
 #include "master/master.h"
+#include "master/master_outside.h"
 
 #define ANSWER_MS 1000
 
@@ -30,6 +31,28 @@ static const struct msock *find_endpoint(
 	return NULL;
 }
 
+static int connect_service(
+        struct master *m, const struct msvc *caller, struct sv endpoint, struct err *e)
+{
+	const struct msock *s = find_endpoint(m, caller, endpoint, e);
+	return s ? sock_unix_connect(s->path, false, e) : -1;
+}
+
+/* "unix:PATH": a socket of another program (lmtp). */
+static int connect_outside(
+        struct master *m, const struct msvc *caller, struct sv path, struct err *e)
+{
+	const struct generation *g = m->current;
+	char z[256];
+	if (table_caller_class(caller->cf->command) != CLASS_OUT)
+		return err_set(e, ERR_CONFIG, "%s may not connect to other programs", caller->cf->command);
+	if (sv_copyz(path, z, sizeof(z)) < 0)
+		return err_set(e, ERR_CONFIG, "the path of socket %.*s is too long", SV_ARG(path));
+	if (outside_allowed(g->cfg, g->core.queue_directory, path, e) < 0)
+		return -1;
+	return sock_unix_connect(z, false, e);
+}
+
 void dial_answer(struct child *c, const struct ipc_frame *f)
 {
 	struct msg_master_dial dial;
@@ -38,9 +61,10 @@ void dial_answer(struct child *c, const struct ipc_frame *f)
 	int fd = -1;
 	arena_init(&a, 64 * 1024);
 	if (msg_master_dial_decode(f->body, &a, &dial, &e) >= 0) {
-		const struct msock *s = find_endpoint(c->master, c->svc, dial.endpoint, &e);
-		if (s)
-			fd = sock_unix_connect(s->path, false, &e);
+		if (sv_starts(dial.endpoint, SV("unix:")))
+			fd = connect_outside(c->master, c->svc, sv_from(dial.endpoint, 5), &e);
+		else
+			fd = connect_service(c->master, c->svc, dial.endpoint, &e);
 		if (fd < 0)
 			log_warn("service %s, pid %d: not connected to %.*s: %s", c->svc->cf->name,
 			        (int)c->pid, SV_ARG(dial.endpoint), e.text);

@@ -41,8 +41,10 @@ int smtpc_put_mail(struct buf *out, const struct deliver_request *rq, const stru
 	if (s->features & SMTPC_DSN) {
 		if (rq->ret == DSN_RET_FULL || rq->ret == DSN_RET_HDRS)
 			rc |= buf_puts(out, rq->ret == DSN_RET_FULL ? " RET=FULL" : " RET=HDRS");
-		if (rq->envid.len > 0) /* kept as it came, in xtext */
-			rc |= buf_printf(out, " ENVID=%.*s", SV_ARG(rq->envid));
+		if (rq->envid.len > 0) {
+			rc |= buf_puts(out, " ENVID=");
+			rc |= xtext_encode(out, rq->envid);
+		}
 	}
 	return rc ? -1 : 0;
 }

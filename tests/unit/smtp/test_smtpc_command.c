@@ -17,7 +17,7 @@ static void writes_mail(UNUSED void **state)
 	} rows[] = {
 		{ 0, "a@x.test", "QQ", DSN_RET_FULL, QUEUE_CONTENT_8BIT, false, "MAIL FROM:<a@x.test>" },
 		{ ALL, "", "", 0, 0, false, "MAIL FROM:<> SIZE=1234" },
-		{ ALL, "a b@x.test", "Q+20Q", DSN_RET_HDRS, QUEUE_CONTENT_8BIT, false,
+		{ ALL, "a b@x.test", "Q Q", DSN_RET_HDRS, QUEUE_CONTENT_8BIT, false,
 			"MAIL FROM:<\"a b\"@x.test> SIZE=1234 BODY=8BITMIME RET=HDRS ENVID=Q+20Q" },
 		{ ALL, "a@x.test", "", DSN_RET_FULL, 0, true, "MAIL FROM:<a@x.test> SIZE=1234 SMTPUTF8 RET=FULL" },
 		{ ALL, "\xc3\xa4@x.test", "", 0, 0, false, "MAIL FROM:<\xc3\xa4@x.test> SIZE=1234 SMTPUTF8" },
