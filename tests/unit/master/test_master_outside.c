@@ -8,7 +8,8 @@
 static void paths_are_the_admins_word(UNUSED void **state)
 {
 	static const char main_cf[] = "mailbox_transport = lmtp:unix:/run/dovecot/lmtp\n"
-				      "transport_maps = inline:{ {x.test = lmtp:unix:/run/a}, {y.test = lmtp:unix:/run/b} }\n"
+				      "transport_maps = inline:{ {x.test = lmtp:unix:/run/a}, "
+				      "{y.test = lmtp:unix:/run/b} }\n"
 				      "other = unix:/run/other\nplace = /run/named\n"
 				      "virtual_transport = lmtp:unix:$place\n";
 	static const struct {
