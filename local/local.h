@@ -64,7 +64,8 @@ struct local_text {
 	struct sv own;    /* this name in it means the user's own mailbox */
 	enum local_source source;
 	struct local_rights rights; /* of its commands and files */
-	unsigned depth;             /* of :include: */
+	unsigned depth;             /* of :include:, of aliases in aliases */
+	const struct local_text *parent; /* of an alias in an alias */
 	struct sv ext;              /* propagate_unmatched_extensions: what was not looked up, with its delimiter */
 };
 
@@ -100,7 +101,8 @@ struct local_expansion {
 	size_t nmembers;
 	int fds[LOCAL_INCLUDES_MAX]; /* of :include: files, for "owner FD" */
 	size_t nfds;
-	bool self;            /* also, or only, the user's own mailbox */
+	bool self;            /* also, or only, the user himself */
+	bool self_plain;      /* ... as "\user": the mailbox, whatever .forward says */
 	struct sv written;    /* as written: goes into the nonce */
 	struct sv sender;     /* of the new mail */
 	bool in_place;        /* an alias without owner or :include: file: frozen_delivered_to counts */
@@ -138,6 +140,8 @@ struct sv local_delivered_to(const struct local_rcpt *r);
 /* The same from a header in memory (tests). */
 MUST_USE int local_loop_parse(struct sv head, struct arena *a, struct local_loop *out);
 
+/* The value of the alias NAME. 1 with VALUE, 0, -1 with E. */
+MUST_USE int local_alias_find(struct local *l, struct sv name, struct buf *value, struct err *e);
 /* 1 it was an alias (done), 0 there is none. */
 int local_alias(struct local_rcpt *r);
 void local_user(struct local_rcpt *r);
@@ -170,8 +174,16 @@ void local_expansion_close(struct local_expansion *x);
 /* Read WHAT with these rights: as text_file_read(). */
 MUST_USE int local_read_text(const struct local_rcpt *r, const struct local_rights *rights,
 	const struct text_file *what, struct buf *text, size_t *which, int *fd, struct err *e);
+/* That WHAT said TEXT goes into the nonce of what is re-injected. 0, -1 no memory. */
+MUST_USE int local_note_text(const struct local_rcpt *r, struct local_expansion *x, struct sv what, struct sv text);
 /* The :include: file that IT in FROM names: *OUT and *LIST; X keeps its descriptor. 0, or -1 with E. */
 MUST_USE int local_include(const struct local_rcpt *r, const struct local_text *from, const struct alias_item *it,
+	struct local_expansion *x, struct local_text *out, struct alias_list *list, struct err *e);
+
+/* --- local_nested.c ------------------------------------------------------------------------------ */
+/* An alias that the member IT of the alias T names, when it is to be expanded with T: it has no owner, and addresses
+ * only. 1 with *OUT and *LIST, 0 it is an address like others, -1 with E. */
+MUST_USE int local_nested(const struct local_rcpt *r, const struct local_text *t, const struct alias_item *it,
 	struct local_expansion *x, struct local_text *out, struct alias_list *list, struct err *e);
 
 /* Deliver an expansion: own mailbox (WHO may be NULL: no such user), members, addresses as one mail. */

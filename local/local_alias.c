@@ -7,8 +7,7 @@
 #include "lib/sys/sys.h"
 #include "local/local.h"
 
-/* Look NAME up. 1 with VALUE, 0, -1 with E. */
-static int find(struct local *l, struct sv name, struct buf *value, struct err *e)
+int local_alias_find(struct local *l, struct sv name, struct buf *value, struct err *e)
 {
 	buf_reset(value);
 	int rc = maps_find(l->aliases, name, value, e);
@@ -34,7 +33,7 @@ static int owner_sender(struct local_rcpt *r, struct sv name, struct buf *value,
 	if (!r->local->core.owner_request_special || sv_empty(r->rq->sender))
 		return 0;
 	struct sv owner = sv_z(arena_printf(r->rq->arena, "owner-%.*s", SV_ARG(name)));
-	int rc = find(r->local, owner, value, e);
+	int rc = local_alias_find(r->local, owner, value, e);
 	if (rc <= 0)
 		return rc;
 	x->list = true;
@@ -103,6 +102,35 @@ static int expand(struct local_rcpt *r, struct local_text *t, struct sv name, st
 	return owner_sender(r, name, value, x, e);
 }
 
+/* FIRST and then SECOND, of N octets each. */
+static void *joined(struct arena *a, const void *first, size_t nfirst, const void *second, size_t nsecond, size_t n)
+{
+	char *p = arena_array(a, nfirst + nsecond, n);
+	if (p && nfirst > 0)
+		memcpy(p, first, nfirst * n);
+	if (p && nsecond > 0)
+		memcpy(p + nfirst * n, second, nsecond * n);
+	return p;
+}
+
+/* The alias X names the user himself, WHO: what .forward says (F) counts. 0, or -1 with E. */
+static int forward_self(struct local_rcpt *r, const struct clnt_auth_identity *who, struct local_expansion *x,
+        struct local_expansion *f, struct err *e)
+{
+	struct arena *a = r->rq->arena;
+	int rc = local_forward(r, who, f, e);
+	if (rc <= 0)
+		return rc;
+	x->self = f->self;
+	x->addresses = joined(a, x->addresses, x->n, f->addresses, f->n, sizeof(*x->addresses));
+	x->members = joined(a, x->members, x->nmembers, f->members, f->nmembers, sizeof(*x->members));
+	x->n += f->n;
+	x->nmembers += f->nmembers;
+	if (local_note_text(r, x, SV(".forward"), f->written) < 0 || !x->addresses || !x->members)
+		return err_set(e, ERR_TEMP, "the alias and .forward together are too large");
+	return 0;
+}
+
 /* Commands of a list with an owner: what becomes of them is reported to the owner, so the mail is made the
  * owner's first. False: it is already. */
 static bool hand_to_owner(struct local_rcpt *r, const struct local_expansion *x)
@@ -129,6 +157,7 @@ static void deliver_alias(struct local_rcpt *r, struct sv name, struct buf *valu
 	struct err e = ERR_INIT;
 	struct local_expansion x = { .written = arena_sv(rq->arena, buf_sv(value)) };
 	struct local_text t = { .source = LOCAL_FROM_ALIAS, .rights = { .whose = { .fd = -1 } } };
+	struct local_expansion f = { 0 };
 	struct clnt_auth_identity who;
 	int rc = -1;
 	t.name = arena_printf(
@@ -140,12 +169,15 @@ static void deliver_alias(struct local_rcpt *r, struct sv name, struct buf *valu
 	if (rc < 0 || !hand_to_owner(r, &x)) {
 		if (rc == 0 && x.self)
 			rc = local_who(r, &who, &e);
+		if (rc == 1 && !x.self_plain && forward_self(r, &who, &x, &f, &e) < 0)
+			rc = -1;
 		if (rc >= 0)
 			local_fan_out(r, rc == 1 ? &who : NULL, &x);
 		else
 			deliver_failed(rq, r->i, DSN(4, 3, 5), "alias expansion", &e);
 	}
 	local_expansion_close(&x);
+	local_expansion_close(&f);
 	sys_close(t.rights.whose.fd);
 }
 
@@ -157,10 +189,10 @@ int local_alias(struct local_rcpt *r)
 	buf_init(&value, MAP_VALUE_MAX);
 	struct err e = ERR_INIT;
 	struct sv name = r->name;
-	int rc = find(r->local, name, &value, &e);
+	int rc = local_alias_find(r->local, name, &value, &e);
 	if (rc == 0 && r->split) {
 		name = r->user;
-		rc = find(r->local, name, &value, &e);
+		rc = local_alias_find(r->local, name, &value, &e);
 	}
 	if (rc == 1)
 		deliver_alias(r, name, &value);

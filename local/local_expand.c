@@ -102,6 +102,7 @@ static int add_address(struct expander *x, const struct local_text *t, const str
 		return -1;
 	if (mine == 1) {
 		out->self = true;
+		out->self_plain |= it->plain;
 		return 0;
 	}
 	struct sv full = complete(x->r, t, it);
@@ -162,6 +163,20 @@ static bool is_home_file(const struct local_text *t, const struct alias_item *it
 
 static int add_all(struct expander *x, const struct local_text *t, const struct alias_list *l);
 
+/* An alias in an alias, without an owner: its members are this one's, so that nobody gets the mail twice. */
+static int add_nested(struct expander *x, const struct local_text *t, const struct alias_item *it)
+{
+	struct local_text inner;
+	struct alias_list list;
+	int rc = local_nested(x->r, t, it, x->out, &inner, &list, x->e);
+	if (rc <= 0)
+		return rc < 0 ? -1 : add_address(x, t, it);
+	char *key = arena_printf(x->r->rq->arena, "alias %.*s", SV_ARG(inner.own));
+	if (!key)
+		return no_room(x, t);
+	return seen_before(x, sv_z(key)) ? 0 : add_all(x, &inner, &list);
+}
+
 static int add_include(struct expander *x, const struct local_text *t, const struct alias_item *it)
 {
 	struct local_text inner;
@@ -186,7 +201,7 @@ static int add_all(struct expander *x, const struct local_text *t, const struct 
 		const struct alias_item *it = &l->items[i];
 		switch (it->kind) {
 		case ALIAS_ADDRESS:
-			rc = is_home_file(t, it) ? add_home_file(x, t, it) : add_address(x, t, it);
+			rc = is_home_file(t, it) ? add_home_file(x, t, it) : add_nested(x, t, it);
 			break;
 		case ALIAS_COMMAND:
 		case ALIAS_FILE: rc = add_member(x, t, it); break;

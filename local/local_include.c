@@ -69,11 +69,10 @@ void local_expansion_close(struct local_expansion *x)
 	x->nfds = 0;
 }
 
-/* What the file says goes into the nonce of what is re-injected. */
-static int note_text(const struct local_rcpt *r, struct local_expansion *x, struct sv path, struct sv text)
+int local_note_text(const struct local_rcpt *r, struct local_expansion *x, struct sv what, struct sv text)
 {
 	const struct hash_seed fixed = { 0, 0 };
-	x->written = sv_z(arena_printf(r->rq->arena, "%.*s\n%.*s %016" PRIx64, SV_ARG(x->written), SV_ARG(path),
+	x->written = sv_z(arena_printf(r->rq->arena, "%.*s\n%.*s %016" PRIx64, SV_ARG(x->written), SV_ARG(what),
 	        hash_sip(fixed, text.p ? text.p : "", text.len)));
 	return r->rq->arena->exhausted ? -1 : 0;
 }
@@ -109,7 +108,7 @@ int local_include(const struct local_rcpt *r, const struct local_text *from, con
 		rc = err_set(e, ERR_CONFIG, "%s does not exist", path);
 	if (rc == 1 && keep_fd(x, fd) < 0)
 		rc = err_set(e, ERR_CONFIG, "more than %d :include: files", LOCAL_INCLUDES_MAX);
-	if (rc == 1 && note_text(r, x, it->text, buf_sv(&text)) < 0)
+	if (rc == 1 && local_note_text(r, x, it->text, buf_sv(&text)) < 0)
 		rc = err_set(e, ERR_TEMP, "%s is too large", path);
 	if (rc == 1)
 		rc = alias_parse(buf_sv(&text), ALIAS_LINES, path, 1, LOCAL_ITEMS_MAX, r->rq->arena, list, e);

@@ -287,7 +287,8 @@ class Answers:
     def add(self, case, line):
         if case == "none":          # it was there before
             return
-        self.of.setdefault(case, set()).add(line)
+        lines = self.of.setdefault(case, {})
+        lines[line] = lines.get(line, 0) + 1
 
     def record(self, path, queue):
         name = os.path.basename(path).rsplit(".", 2)[0]
@@ -337,7 +338,8 @@ def answers(s, root, queue, log):
     lost = set(a.of) - {m.name for m in s.mails}
     if lost:
         raise AssertionError(f"{s.name}: answers for no mail: {lost}: {[a.of[x] for x in lost]}")
-    return {m.name: sorted(a.of.get(m.name, ())) for m in s.mails}
+    return {m.name: sorted(l + (f"  {n} times" if n > 1 and l.startswith(("box", "ran", "relayed")) else "")
+                           for l, n in a.of.get(m.name, {}).items()) for m in s.mails}
 
 
 def write(path, version, setups):
