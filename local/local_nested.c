@@ -55,9 +55,9 @@ static bool addresses_only(const struct local_rcpt *r, struct sv name, const str
 	struct sv local, domain;
 	for (size_t i = 0; i < l->count; i++) {
 		(void)addr_split(l->items[i].text, &local, &domain);
-		if (l->items[i].kind != ALIAS_ADDRESS || l->items[i].plain ||
-		        (sv_istarts(local, name) && (local.len == name.len ||
-		                                            strchr(r->local->core.recipient_delimiter, local.p[name.len]))))
+		bool own = sv_istarts(local, name) &&
+		           (local.len == name.len || strchr(r->local->core.recipient_delimiter, local.p[name.len]));
+		if (l->items[i].kind != ALIAS_ADDRESS || l->items[i].plain || own)
 			return false;
 	}
 	return l->count > 0;
