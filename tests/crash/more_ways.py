@@ -256,7 +256,8 @@ class Homes(Mails):
     services = ["local", "postman"]
     extra = []
     more = ["local:open:partial:1:EOPNOTSUPP"] + \
-        [f"local:fsync:*/mail/*:{n}:EIO" for n in (1, 2, 3, 4)] + ["local:mkdir:*/mail/*:2:ENOSPC"]
+        [f"local:fsync:*/mail/*:{n}:EIO" for n in (1, 2, 3, 4)] + ["local:mkdir:*/mail/*:2:ENOSPC"] + \
+        [f"local:fsync:*/Maildir:{n}:EIO" for n in (1, 2)]
 
     def __init__(self, m):
         super().__init__(m)

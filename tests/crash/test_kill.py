@@ -2,10 +2,11 @@
 
 MERPATI_MAILS=1000 by hand (tests/crash/sweep). The seed is printed; MERPATI_SEED repeats a run.
 """
-import os, random, threading, unittest
+import os, random, re, smtplib, threading, unittest
 from instance import Instance, main, wait_for
 from fast import FAST
 from ledger import Ledger
+from ways import Workers
 
 DAEMONS = ["smtpd", "cleanup", "qmgr", "trivial-rewrite", "local", "bounce", "proxymap", "anvil", "dnsd", "auth"]
 MAILS = int(os.environ.get("MERPATI_MAILS", "200"))
@@ -74,6 +75,73 @@ class Kill(unittest.TestCase):
             stop()
             self.m.start()
         self.check(f"all at once, {rounds} rounds", kills)
+
+
+class Agents(unittest.TestCase):
+    """The same for what delivers: Maildirs, mbox files, commands, virtual mailboxes, programs, reports."""
+    DAEMONS = ["postman", "local", "virtual", "pipe", "bounce", "pickup"]
+
+    def setUp(self):
+        self.rnd = random.Random(SEED)
+        self.m = Instance(self, main_cf=FAST)
+        self.places = Workers(self.m)
+        self.places.set_up()
+        out = self.places.out
+        self.m.edit("main.cf", f"virtual_mailbox_domains = virtual.test\nvirtual_mailbox_base = {out}\n"
+                               "virtual_mailbox_maps = inline:{ {dir@virtual.test = vdir/}, {mbox@virtual.test = vbox} }\n"
+                               "relay_domains = prog.test\ntransport_maps = inline:{ {prog.test = prog:} }\n")
+        self.m.edit("master.cf", "prog unix - n n - - pipe\n  flags=Rq argv=/bin/sh -c "
+                                 f"{{cat >{out}/runs/tmp.$$$$ && mv {out}/runs/tmp.$$$$ {out}/runs/mail.p$$$$}}\n")
+
+    def found(self):
+        p = self.places
+        runs = [f for f in p.files("runs") if "/mail." in f]
+        return {"dir@example.test": p.subjects(p.files("dir", "new")), "file@example.test": p.mbox(),
+                "command@example.test": p.subjects(f for f in runs if "/mail.p" not in f),
+                "user@prog.test": p.subjects(f for f in runs if "/mail.p" in f),
+                "parts@example.test": p.subjects(p.files("dir2", "new")),
+                "dir@virtual.test": p.subjects(p.files("vdir", "new")), "mbox@virtual.test": p.mbox("vbox"),
+                "nobody@example.test": {s: 1 for f in self.m.mails("anna") for s in re.findall(
+                    r"^Subject: (nobody-\d+)$", open(f, errors="replace").read(), re.M)}}
+
+    def test_agents(self):
+        m, acked, done = self.m.start(), [], threading.Event()
+        to = list(self.found())
+        kills = n = 0
+
+        def send():
+            nonlocal n
+            while n < MAILS // 5 or (kills < 3 * len(self.DAEMONS) and n < 5 * MAILS):
+                n += 1
+                rcpt = to[n % len(to)]
+                subject = f"{rcpt.split('@')[0]}-{n}"
+                try:
+                    m.send("anna@example.test", [rcpt], f"Subject: {subject}\r\n\r\n" + "From x\r\n" * 500 +
+                           Workers.END + "\r\n")
+                    acked.append((rcpt, subject))
+                except (OSError, smtplib.SMTPException, KeyError):
+                    pass
+            done.set()
+        sender = threading.Thread(target=send)
+        sender.start()
+        while not done.wait(self.rnd.uniform(0.02, 0.2)):
+            kills += m.kill(self.rnd.choice(self.DAEMONS))
+        sender.join()
+
+        def missing():
+            found = self.found()
+            return [a for a in acked if not found[a[0]].get(a[1])]
+        m.wait("every mail and report", lambda: not missing(), 120)
+        m.wait("an empty queue", lambda: not m.queue("incoming", "active", "deferred"), 60)
+        found = self.found()
+        doubles = [(to, s) for to in ("dir@example.test", "parts@example.test", "dir@virtual.test")
+                   for s, n in found[to].items() if n > 1]
+        torn = [to for to in found if "torn" in found[to]]
+        print(f"kill: agents: {kills} kills, {n} sent, {len(acked)} acknowledged, {len(missing())} lost, {len(doubles)} double, "
+              f"{len(torn)} torn", flush=True)
+        self.assertGreaterEqual(kills, 3 * len(self.DAEMONS))
+        self.assertGreaterEqual(len(acked), MAILS // 10)
+        self.assertEqual((doubles, torn), ([], []), m.log_tail(40))
 
 
 main()

@@ -3,13 +3,13 @@ readers."""
 import imaplib, os, poplib, re, shutil, socket, subprocess, threading
 from fault_plans import Tally, start
 from ledger import Ledger
-from setting import damaged_index
+from setting import damaged_index, put
 
 TROUBLE = (imaplib.IMAP4.error, poplib.error_proto, OSError, EOFError)
 
 
 class Mails:
-    """Mails by SMTP to two users, and one by sendmail."""
+    """Mails by SMTP to two users, one of them by STARTTLS, and one by sendmail."""
     name = "mails"
     services = ["smtpd", "cleanup", "pickup", "qmgr", "trivial-rewrite", "local", "proxymap"]
     extra = []
@@ -49,7 +49,7 @@ class Mails:
         self.m.wait("an SMTP server", self.greets)
         ledger = Ledger(self.m, users)
         for i in range(3):
-            self.again(lambda attempt: ledger.send(f"smtp-{i}.{attempt}", users))
+            self.again(lambda attempt: ledger.send(f"smtp-{i}.{attempt}", users, tls=i == 2))
         self.again(lambda attempt: ledger.submit(f"sendmail.{attempt}", ["bert"]))
         lost, doubles = ledger.settle(60)
         return Tally(len(ledger.acked), lost, list(doubles))
@@ -231,7 +231,7 @@ class Workers:
         "postman:sendmsg:4:KILL", "postman:recvmsg:6:KILL", "local:write:*/partial/*:1:KILL",
         "local:open:partial/*:1:ENOSPC", "local:unlink:partial/*:1:EIO", "local:unlink:partial/*:1:KILL",
     ]
-    more = [f"postman:fsync:*/out/*:{n}:EIO" for n in (1, 2, 3, 4)]
+    more = [f"postman:fsync:*/out/*:{n}:EIO" for n in (1, 2, 3, 4)] + ["postman:fsync:*/out:1:EIO"]
     END = "the end"
 
     def __init__(self, m):
@@ -339,7 +339,8 @@ class Virtual:
         "virtual:write:*/spool/done/*:1:KILL", "virtual:sendmsg:*:2:KILL", "virtual:sendmsg:*:4:KILL",
         "virtual:recvmsg:3:KILL", "virtual:pread:*/spool/active/*:1:EIO",
     ]
-    more = [f"virtual:fsync:*/vmail/*:{n}:EIO" for n in (1, 2, 3, 4)] + ["virtual:write:*/vmail/mbox:2:KILL"]
+    more = [f"virtual:fsync:*/vmail/*:{n}:EIO" for n in (1, 2, 3, 4)] + \
+        ["virtual:write:*/vmail/mbox:2:KILL", "virtual:fsync:*/vmail:1:EIO", "virtual:fsync:*/vmail/deep:1:EIO"]
 
     def __init__(self, m):
         self.m = m
@@ -351,25 +352,33 @@ class Virtual:
         os.mkdir(self.base)
         shutil.chown(self.base, os.stat(os.path.join(m.conf, "mail")).st_uid)
         with open(os.path.join(m.conf, "vmailbox"), "w") as f:
-            f.write("dir@example.test dir/\nmbox@example.test mbox\n")
+            f.write("dir@example.test dir/\nmbox@example.test mbox\ndeep@example.test deep/er/\n"
+                    "linked@example.test roots/linked\n")
         m.edit("main.cf", f"mydestination = localhost\nvirtual_mailbox_domains = example.test\n"
                           f"virtual_mailbox_base = {self.base}\nvirtual_mailbox_maps = proxy:texthash:{m.conf}/vmailbox\n")
         self.workers.out = self.base
         damaged_index(os.path.join(self.base, "dir"))
+        # a link of root's, in a directory of root's, may be followed
+        os.mkdir(os.path.join(self.base, "roots"))
+        os.symlink("../mbox2", os.path.join(self.base, "roots", "linked"))
+        put(os.path.join(self.base, "mbox2"), b"")
         self.workers.stale_lock()
 
     def walk(self):
         self.set_up()
         start(self.m)
         wanted = [(name, f"{name}-{i}") for i in range(3) for name in ("dir", "mbox")]
+        wanted += [("deep", "deep-0")] + ([("linked", "linked-0")] if os.getuid() == 0 else [])
         for name, subject in wanted:
             self.workers.submit(name, subject)
 
         def counts():
-            return {"dir": self.workers.subjects(self.workers.files("dir", "new")), "mbox": self.workers.mbox()}
+            return {"dir": self.workers.subjects(self.workers.files("dir", "new")), "mbox": self.workers.mbox(),
+                    "deep": self.workers.subjects(self.workers.files("deep", "er", "new")),
+                    "linked": self.workers.mbox("mbox2")}
         self.m.wait("every mail", lambda: all(counts()[name].get(subject) for name, subject in wanted), 90)
         self.m.wait("nothing is left in any queue",
                     lambda: not self.m.queue("maildrop", "incoming", "active", "deferred"), 90)
         c = counts()
         return Tally(len(wanted), [f"{kind}: torn" for kind in c if "torn" in c[kind]],
-                     [s for s, n in c["dir"].items() if n > 1])
+                     [s for kind in ("dir", "deep") for s, n in c[kind].items() if n > 1])

@@ -132,7 +132,11 @@ def run(way, chain, services=None):
     """Walk WAY in an instance of its own with the plans of CHAIN."""
     report = Report(chain)
     began = time.monotonic()
-    m = Instance(None, main_cf=FAST, env=report.env)
+    try:
+        m = Instance(None, main_cf=FAST, env=report.env)
+    except AssertionError as e:
+        report.close()
+        return Outcome(way, chain, False, 0, [], [], time.monotonic() - began, str(e), set())
     tally, trouble = Tally(0, [], []), ""
     try:
         try:

@@ -1,7 +1,7 @@
 """Call sites with a fault hook, as `PROGRAM --fault-sites` lists them, and those that no walk reaches.
 
 tests/crash/unreached.tsv has a line for each of the latter: services, file, function and call (globs;
-several services, functions or calls with commas), a kind and the reason:
+several services, functions or calls with commas; FUNCTION#2: its second such call), a kind and the reason:
     reader      code of pop3d and imapd, linked because one table of functions serves a mailbox format; no delivery
                 calls it
     elsewhere   a library's function that this program does not call
@@ -23,14 +23,20 @@ Row = namedtuple("Row", "services file function call kind reason")
 
 
 def known(services):
-    """{(service, call, site): function} of all that is linked into these programs."""
+    """{(service, call, site): function} of all that is linked into these programs. Where a function has several sites
+    of a call, each has its number: function#2."""
     found = {}
     for service in services:
+        several = {}
         out = subprocess.run([program(service), "--fault-sites"], stdout=subprocess.PIPE, check=True,
                              env={"PATH": "/usr/bin:/bin", "ASAN_OPTIONS": "detect_leaks=0"}).stdout.decode()
         for line in out.splitlines():
             site, call, function = line.split()[:3]
             found[service, call, site] = function
+            several.setdefault((function, call, site.rsplit(":", 1)[0]), []).append(site)
+        for (function, call, _), sites in several.items():
+            for n, site in enumerate(sorted(sites, key=lambda s: int(s.rsplit(":", 1)[1])), 1):
+                found[service, call, site] = f"{function}#{n}" if len(sites) > 1 else function
     return found
 
 
@@ -60,7 +66,7 @@ class Exceptions:
         name = plain(where).rsplit(":", 1)[0]
         for row in self.rows:
             if service in row.services and fnmatch.fnmatch(name, row.file) and glob_in(call, row.call) and \
-                    glob_in(function, row.function):
+                    (glob_in(function, row.function) or glob_in(function.split("#")[0], row.function)):
                 return row
         return None
 

@@ -6,7 +6,7 @@ Every mail has an id in its Subject. After a run, with the queue empty:
     content not as sent      -> torn       must be 0
 A mail that was not acknowledged may be there once or not at all.
 """
-import glob, hashlib, os, re, smtplib, threading
+import glob, hashlib, os, re, smtplib, ssl, threading
 
 
 class Ledger:
@@ -18,7 +18,7 @@ class Ledger:
         line = hashlib.sha256(ident.encode()).hexdigest()
         return "\r\n".join([line] * max(1, size // 66)) + "\r\n"
 
-    def send(self, ident, rcpts=None, size=600, timeout=20):
+    def send(self, ident, rcpts=None, size=600, timeout=20, tls=False):
         """One mail in a session of its own; True when it was acknowledged."""
         rcpts = rcpts or [self.users[hash(ident) % len(self.users)]]
         with self.lock:
@@ -26,6 +26,8 @@ class Ledger:
         try:
             s = smtplib.SMTP("127.0.0.1", self.m.port("smtp"), "client.example", timeout)
             try:
+                if tls:
+                    s.starttls(context=ssl._create_unverified_context())
                 refused = s.sendmail("sender@client.example", [f"{r}@{self.m.domain}" for r in rcpts],
                                      f"Subject: ledger {ident}\r\nX-Size: {size}\r\n\r\n{self.body(ident, size)}")
             finally:
