@@ -4,13 +4,18 @@
 
 #include "lib/fiber/fiber.h"
 #include "lib/fiber/stream.h"
+#include "lib/sys/log.h"
 #include "lib/sys/sys.h"
 #include "lib/wire/crlf.h"
+#include "lib/queue/queue_file.h"
 #include "smtp/smtpc.h"
+#include "smtp/smtpc_convert.h"
 
-#define BLOCK   (64 * 1024)
-#define OUT_MAX (8 * BLOCK)
-#define DOING   "sending message body"
+#define BLOCK       (64 * 1024)
+#define OUT_MAX     (8 * BLOCK)
+#define CONVERT_MAX (32 * 1024 * 1024) /* of a message that is converted: all of it is in memory */
+#define TREE_MAX    (16 * 1024 * 1024) /* of its structure */
+#define DOING       "sending message body"
 
 struct reading {
 	int fd;
@@ -81,47 +86,130 @@ static int64_t whole_deadline(const struct smtpc_try *t)
 	return fiber_deadline(seconds * 1000);
 }
 
-static int send_all(struct smtpc_try *t, char *block, struct buf *out, struct smtpc_why *why)
-{
-	const struct deliver_request *rq = t->rq;
-	struct smtpc_session *s = t->s;
+/* A content on its way. */
+struct sending {
+	struct smtpc_try *t;
 	struct crlf crlf;
-	int64_t deadline = whole_deadline(t);
-	crlf_init(&crlf, true, true);
-	crlf.limit = s->set->line_limit;
+	struct buf *out;
+	int64_t deadline;
+	struct smtpc_why *why;
+};
+
+static int no_room(struct sending *x)
+{
+	return local_error(x->t->s, x->why, "too many line ends in one block");
+}
+
+/* PIECE, at most BLOCK octets, converted; what fills a block goes out. 1, -1. */
+static int put_piece(struct sending *x, struct sv piece)
+{
+	struct smtpc_session *s = x->t->s;
+	if (crlf_put(&x->crlf, piece, x->out) < 0)
+		return no_room(x);
+	if (x->out->len < BLOCK)
+		return 1;
+	int rc = send_block(s, x->out, x->why);
+	if (rc == 1 && fiber_deadline(0) > x->deadline)
+		rc = smtpc_lost(s, STREAM_TIMEOUT, DOING, x->why);
+	if (rc == 1 && fiber_yield() < 0)
+		rc = smtpc_lost(s, STREAM_CANCELLED, DOING, x->why);
+	return rc;
+}
+
+/* As it is in the queue. */
+static int send_plain(struct sending *x, char *block)
+{
+	const struct deliver_request *rq = x->t->rq;
 	for (uint64_t done = 0, n; done < rq->content_size; done += n) {
-		uint64_t left = rq->content_size - done;
-		n = left < BLOCK ? left : BLOCK;
+		n = rq->content_size - done < BLOCK ? rq->content_size - done : BLOCK;
 		struct reading r = { .fd = rq->fd,
 			.p = block,
 			.n = (size_t)n,
 			.at = (off_t)(rq->content_offset + done) };
 		if (read_block(&r) < 0)
-			return local_error(s, why, strerror(errno));
-		if (crlf_put(&crlf, sv_n(block, (size_t)n), out) < 0)
-			return local_error(s, why, "too many line ends in one block");
-		if (left <= BLOCK)
-			break; /* goes out together with the end */
-		int rc = send_block(s, out, why);
+			return local_error(x->t->s, x->why, strerror(errno));
+		int rc = put_piece(x, sv_n(block, (size_t)n));
 		if (rc != 1)
 			return rc;
-		if (fiber_deadline(0) > deadline)
-			return smtpc_lost(s, STREAM_TIMEOUT, DOING, why);
-		if (fiber_yield() < 0)
-			return smtpc_lost(s, STREAM_CANCELLED, DOING, why);
 	}
-	if (crlf_finish(&crlf, out) < 0)
-		return local_error(s, why, "too many line ends in one block");
-	return send_block(s, out, why);
+	return 1;
+}
+
+static int convert_piece(void *ctx, struct sv piece)
+{
+	struct sending *x = ctx;
+	int rc = 1;
+	for (; rc == 1 && piece.len > 0; piece = sv_from(piece, BLOCK))
+		rc = put_piece(x, sv_upto(piece, BLOCK));
+	return rc == 1 ? 0 : 1;
+}
+
+/* The whole message in memory, and its structure: in a thread, as it may be large. */
+struct parsing {
+	struct reading r;
+	struct arena arena;
+	struct mime_part *root;
+	int rc;
+};
+
+static void parse_run(void *rec)
+{
+	struct parsing *p = rec;
+	read_run(&p->r);
+	if (p->r.rc == 0)
+		p->rc = smtpc_convert_parse(sv_n(p->r.p, p->r.n), &p->arena, &p->root);
+}
+
+/* Its 8-bit parts encoded. */
+static int send_converted(struct sending *x)
+{
+	const struct deliver_request *rq = x->t->rq;
+	struct parsing p = {
+		.r = { .fd = rq->fd, .n = (size_t)rq->content_size, .at = (off_t)rq->content_offset }
+	};
+	int rc;
+	p.r.p = mem_alloc(p.r.n + 1);
+	arena_init(&p.arena, TREE_MAX);
+	fiber_offload(FIBER_POOL_LOOKUP, parse_run, &p);
+	if (p.r.rc < 0)
+		rc = local_error(x->t->s, x->why, strerror(p.r.saved));
+	else if (p.rc < 0)
+		rc = local_error(x->t->s, x->why, "too many MIME parts to convert");
+	else
+		rc = smtpc_convert(sv_n(p.r.p, p.r.n), p.root, convert_piece, x) == 0 ? 1 : -1;
+	arena_free(&p.arena);
+	free(p.r.p);
+	return rc;
+}
+
+/* A server without 8BITMIME gets no octets over 127, where the message says which parts have them. */
+static bool is_converted(const struct smtpc_try *t)
+{
+	const struct deliver_request *rq = t->rq;
+	if ((t->s->features & SMTPC_8BITMIME) || !t->s->set->convert_8bit || !(rq->content_flags & QUEUE_CONTENT_8BIT))
+		return false;
+	if (rq->content_size <= CONVERT_MAX)
+		return true;
+	log_warn("%.*s: too large to be converted for %s, which has no 8BITMIME: sent as it is", SV_ARG(rq->queue_id),
+		t->s->name);
+	return false;
 }
 
 int smtpc_content(struct smtpc_try *t, struct smtpc_why *why)
 {
 	struct buf out;
+	struct sending x = { .t = t, .out = &out, .deadline = whole_deadline(t), .why = why };
 	char *block = mem_alloc(BLOCK);
+	*why = (struct smtpc_why){ .set = false };
 	buf_init(&out, OUT_MAX);
+	crlf_init(&x.crlf, true, true);
+	x.crlf.limit = t->s->set->line_limit;
 	stream_write_timeout(t->s->stream, (int64_t)t->s->set->times.data_xfer * 1000);
-	int rc = send_all(t, block, &out, why);
+	int rc = is_converted(t) ? send_converted(&x) : send_plain(&x, block);
+	if (rc == 1 && crlf_finish(&x.crlf, &out) < 0)
+		rc = no_room(&x);
+	if (rc == 1)
+		rc = send_block(t->s, &out, why);
 	buf_free(&out);
 	free(block);
 	return rc;

@@ -132,9 +132,11 @@ static int load_lmtp(const struct config *cfg, struct smtpc_settings *s, struct 
 int smtpc_settings_load(const struct config *cfg, bool lmtp, struct smtpc_settings *out, struct err *e)
 {
 	struct params_core core;
+	struct params_cleanup cleanup;
 	struct params_other other;
 	*out = (struct smtpc_settings){ .lmtp = lmtp };
-	if (params_core_load(cfg, &core, e) < 0 || params_other_load(cfg, &other, e) < 0)
+	if (params_core_load(cfg, &core, e) < 0 || params_cleanup_load(cfg, &cleanup, e) < 0 ||
+		params_other_load(cfg, &other, e) < 0)
 		return -1;
 	if ((lmtp ? load_lmtp(cfg, out, e) : load_smtp(cfg, out, e)) < 0 ||
 		protocols(core.inet_protocols, out, e) < 0)
@@ -142,6 +144,7 @@ int smtpc_settings_load(const struct config *cfg, bool lmtp, struct smtpc_settin
 	out->ports.lmtp = lmtp;
 	out->ports.names = other.known_tcp_ports;
 	out->use_mx = out->use_mx && !other.disable_dns_lookups;
+	out->convert_8bit = !cleanup.disable_mime_output_conversion;
 	out->ignore_mx_error = other.ignore_mx_lookup_error;
 	if (sv_empty(sv_z(out->helo_name)))
 		return err_set(e, ERR_CONFIG, "%s is empty", lmtp ? "lmtp_lhlo_name" : "smtp_helo_name");

@@ -52,7 +52,7 @@ struct smtpc_settings {
 	bool always_ehlo, never_ehlo, skip_5xx;
 	unsigned discard; /* enum smtpc_feature bits that are not used */
 	/* transactions */
-	bool quote, skip_quit, whole_requests, assume_final;
+	bool quote, skip_quit, convert_8bit, whole_requests, assume_final;
 	unsigned line_limit;
 	unsigned min_rate;
 	struct smtpc_times times;

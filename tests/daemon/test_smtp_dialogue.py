@@ -215,6 +215,62 @@ class Dialogue(unittest.TestCase):
         self.one({}, content=content, main_cf="smtp_line_length_limit = 0")
         self.assertEqual(self.s.mails[0].content, content.replace(b"\n", b"\r\n"))
 
+    def test_eight_bits(self):
+        """BODY=8BITMIME where it is offered; else parts that say 8bit are converted, and nothing else is touched."""
+        mime = "Subject: x\nContent-Transfer-Encoding: 8bit\n\ncaf\u00e9 \n".encode()
+        bare = "Subject: x\n\ncaf\u00e9\n".encode()
+        self.one({}, content=mime)
+        self.assertIn(" BODY=8BITMIME", self.s.commands[1])
+        self.assertEqual(self.s.mails[0].content, mime.replace(b"\n", b"\r\n"))
+        self.one({}, content=b"Subject: x\n\nascii\n", body_type="8BITMIME")
+        self.assertNotIn("BODY", self.s.commands[1])
+        for main_cf, content, want in (
+                ("", mime, b"Subject: x\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\ncaf=C3=A9=20\r\n"),
+                ("", bare, bare.replace(b"\n", b"\r\n")),
+                ("disable_mime_output_conversion = yes", mime, mime.replace(b"\n", b"\r\n"))):
+            self.one({"EHLO": "250 mx.test"}, content=content, main_cf=main_cf)
+            self.assertNotIn("BODY", self.s.commands[1])
+            self.assertEqual(self.s.mails[0].content, want)
+        big = b"Content-Transfer-Encoding: 8bit\n\n" + (".\u00e9" * 30 + "\n").encode() * 20000
+        self.one({"EHLO": "250 mx.test"}, content=big)
+        import quopri
+        self.assertEqual(quopri.decodestring(self.s.mails[0].content.split(b"\r\n\r\n", 1)[1]).replace(b"\r\n", b"\n"),
+                         big.split(b"\n\n", 1)[1])
+        self.assertLessEqual(max(map(len, self.s.mails[0].content.split(b"\r\n"))), 76)
+
+    def test_smtputf8(self):
+        address = "j\u00fcrgen@x.test"
+        self.one({}, rcpts=[address])
+        self.assertIn(" SMTPUTF8", self.s.commands[1])
+        self.assertEqual(self.s.taken()[0][1], [address])
+        self.one({}, smtputf8=True)
+        self.assertIn(" SMTPUTF8", self.s.commands[1])
+        self.one({})
+        self.assertNotIn("SMTPUTF8", self.s.commands[1])
+        for kw in ({"rcpts": [address]}, {"smtputf8": True}, {"sender": address}):
+            r, = self.one({"EHLO": "250 mx.test"}, **kw)
+            self.assertEqual((r.status, r.dsn), (BOUNCED, "5.6.7"))
+            self.assertEqual(r.text, f"SMTPUTF8 is required, but was not offered by host {self.where()}")
+            self.assertNotIn("MAIL", self.s.verbs())
+
+    def test_domain_with_umlauts(self):
+        s = SmtpServer(self)
+        w = SmtpWorld(self, f"smtp_tcp_port = {s.port}", one_host(s, "xn--mller-kva.test"))
+        self.assertEqual(w.deliver(["a@m\u00fcller.test"], "m\u00fcller.test")[0].status, DELIVERED)
+
+    def test_dsn(self):
+        """RET, ENVID, NOTIFY and ORCPT pass on, and who has to report success is said."""
+        kw = dict(rcpts=["a@x.test", "b@x.test"], notify=[2 | 8, 1], orcpts=["rfc822;first one@x.test", ""],
+                  originals=["", "o@x.test"], envid="boat 1", ret=2)
+        r = self.one({}, **kw)
+        self.assertTrue(self.s.commands[1].endswith(" RET=HDRS ENVID=boat+201"), self.s.commands)
+        self.assertEqual(self.s.commands[2:4], ["RCPT TO:<a@x.test> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;first+20one@x.test",
+                                                "RCPT TO:<b@x.test> NOTIFY=NEVER ORCPT=rfc822;o@x.test"])
+        self.assertEqual([x.action for x in r], [3, 3])
+        r = self.one({"EHLO": "250 mx.test"}, **kw)
+        self.assertEqual(self.s.commands[1:4], ["MAIL FROM:<from@here.test>", "RCPT TO:<a@x.test>", "RCPT TO:<b@x.test>"])
+        self.assertEqual([x.action for x in r], [1, 1])
+
     def test_thousand_recipients_pipelined(self):
         rcpts = [f"user-with-a-long-name-{i}@x.test" for i in range(1000)]
         r = self.one({"RCPT": "250 2.1.5 " + "long " * 80}, rcpts=rcpts)
