@@ -4,6 +4,7 @@
 #include <pwd.h>
 
 #include "auth-worker/worker.h"
+#include "lib/sys/name_service.h"
 
 #define NAME_MAX_OCTETS 255
 #define ENTRY_MAX       (64u << 10)
@@ -39,7 +40,7 @@ static int find_entry(const char *name, uid_t uid, struct passwd *pw, char **roo
 	if (found)
 		return 1;
 	if (rc == 0)
-		return 0;
+		return name_service_whole(e);
 	return name[0] ? err_sys(e, rc, "name service: look up the account %s", name)
 	               : err_sys(e, rc, "name service: look up uid %u", (unsigned)uid);
 }

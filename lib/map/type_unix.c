@@ -4,6 +4,7 @@
 #include <pwd.h>
 
 #include "lib/map/table.h"
+#include "lib/sys/name_service.h"
 
 #define ANSWER_MAX (1u << 20) /* a group may have many members */
 
@@ -67,7 +68,7 @@ static int lookup_unix(struct map *m, struct sv key, struct buf *value, struct e
 	/* "no such name" is 0; whatever a source says by an error, ENOENT of a missing file among it, is trouble */
 	if (rc != 0)
 		return err_sys(e, rc, "look up %s", name);
-	return found ? 1 : 0;
+	return found ? 1 : name_service_whole(e);
 }
 
 const struct map_ops map_unix_ops = {
