@@ -12,6 +12,7 @@
 #include "lib/base/list.h"
 #include "lib/deliver/deliver.h"
 #include "lib/fiber/stream.h"
+#include "lib/map/generic.h"
 #include "lib/server/own_addresses.h"
 #include "lib/server/server.h"
 #include "lib/wire/smtp_reply.h"
@@ -27,6 +28,7 @@ struct smtpc {
 	struct own_addresses *own;
 	struct ipc_pool *dns;
 	struct smtpc_cache *cache;
+	struct generic generic;
 };
 
 /* Why recipients of a mail are where they are. */
@@ -109,6 +111,8 @@ struct smtpc_try {
 	struct smtpc *p;
 	struct deliver_request *rq;
 	struct smtpc_session *s;
+	/* what servers are told, after smtp_generic_maps */
+	struct sv sender, *recipients;
 	struct smtpc_why why; /* of recipients that no server has taken yet */
 	bool final;           /* no other server comes after this one */
 	unsigned sessions;

@@ -10,6 +10,7 @@
 #include "lib/queue/queue_file.h"
 #include "smtp/smtpc.h"
 #include "smtp/smtpc_convert.h"
+#include "smtp/smtpc_generic.h"
 
 #define BLOCK       (64 * 1024)
 #define OUT_MAX     (8 * BLOCK)
@@ -116,11 +117,26 @@ static int put_piece(struct sending *x, struct sv piece)
 	return rc;
 }
 
-/* As it is in the queue. */
+/* The header as smtp_generic_maps have it; *DONE: what of the content it stands for. 1, -1. */
+static int send_head(struct sending *x, uint64_t *done)
+{
+	struct buf head;
+	buf_init(&head, SMTPC_HEAD_MAX);
+	int rc = smtpc_generic_head(x->t, &head, done, x->why);
+	for (struct sv rest = buf_sv(&head); rc == 1 && rest.len > 0; rest = sv_from(rest, BLOCK))
+		rc = put_piece(x, sv_upto(rest, BLOCK));
+	buf_free(&head);
+	return rc;
+}
+
+/* As it is in the queue, but for what smtp_generic_maps say of the header. */
 static int send_plain(struct sending *x, char *block)
 {
 	const struct deliver_request *rq = x->t->rq;
-	for (uint64_t done = 0, n; done < rq->content_size; done += n) {
+	uint64_t done = 0;
+	if (!generic_empty(&x->t->p->generic) && send_head(x, &done) != 1)
+		return -1;
+	for (uint64_t n; done < rq->content_size; done += n) {
 		n = rq->content_size - done < BLOCK ? rq->content_size - done : BLOCK;
 		struct reading r = { .fd = rq->fd,
 			.p = block,
@@ -147,6 +163,7 @@ static int convert_piece(void *ctx, struct sv piece)
 /* The whole message in memory, and its structure: in a thread, as it may be large. */
 struct parsing {
 	struct reading r;
+	struct sv message; /* ends with what is read */
 	struct arena arena;
 	struct mime_part *root;
 	int rc;
@@ -157,18 +174,29 @@ static void parse_run(void *rec)
 	struct parsing *p = rec;
 	read_run(&p->r);
 	if (p->r.rc == 0)
-		p->rc = smtpc_convert_parse(sv_n(p->r.p, p->r.n), &p->arena, &p->root);
+		p->rc = smtpc_convert_parse(p->message, &p->arena, &p->root);
 }
 
 /* Its 8-bit parts encoded. */
 static int send_converted(struct sending *x)
 {
 	const struct deliver_request *rq = x->t->rq;
-	struct parsing p = {
-		.r = { .fd = rq->fd, .n = (size_t)rq->content_size, .at = (off_t)rq->content_offset }
-	};
+	struct buf whole;
+	uint64_t done = 0;
 	int rc;
-	p.r.p = mem_alloc(p.r.n + 1);
+	buf_init(&whole, SMTPC_HEAD_MAX + CONVERT_MAX + 1);
+	if (!generic_empty(&x->t->p->generic) && smtpc_generic_head(x->t, &whole, &done, x->why) != 1) {
+		buf_free(&whole);
+		return -1;
+	}
+	struct parsing p = { .r = {
+		.fd = rq->fd, .n = (size_t)(rq->content_size - done), .at = (off_t)(rq->content_offset + done) } };
+	p.r.p = buf_room(&whole, p.r.n + 1);
+	if (!p.r.p) {
+		buf_free(&whole);
+		return local_error(x->t->s, x->why, "too large to be converted");
+	}
+	p.message = sv_n(whole.p, whole.len + p.r.n);
 	arena_init(&p.arena, TREE_MAX);
 	fiber_offload(FIBER_POOL_LOOKUP, parse_run, &p);
 	if (p.r.rc < 0)
@@ -176,9 +204,9 @@ static int send_converted(struct sending *x)
 	else if (p.rc < 0)
 		rc = local_error(x->t->s, x->why, "too many MIME parts to convert");
 	else
-		rc = smtpc_convert(sv_n(p.r.p, p.r.n), p.root, convert_piece, x) == 0 ? 1 : -1;
+		rc = smtpc_convert(p.message, p.root, convert_piece, x) == 0 ? 1 : -1;
 	arena_free(&p.arena);
-	free(p.r.p);
+	buf_free(&whole);
 	return rc;
 }
 

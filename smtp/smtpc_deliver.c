@@ -13,6 +13,7 @@
 #include "lib/sys/log.h"
 #include "smtp/smtpc.h"
 #include "smtp/smtpc_cache.h"
+#include "smtp/smtpc_generic.h"
 
 #define DESTS_MAX 20 /* of one mail */
 
@@ -148,6 +149,12 @@ void smtpc_handle(struct deliver_request *rq, void *smtpc)
 	struct smtpc_try t = { .p = smtpc, .rq = rq };
 	struct route r;
 	bool own = false;
+	if (smtpc_generic_envelope(&t, &t.why) < 0) {
+		t.final = true;
+		deliver_connected(rq);
+		smtpc_all_failed(&t, &t.why);
+		return;
+	}
 	plan(&r, rq->nexthop, t.p->set.fallback_relay);
 	size_t tried = 0;
 	for (; tried < r.n && smtpc_left(rq) > 0 && !own; tried++)

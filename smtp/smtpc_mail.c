@@ -47,12 +47,20 @@ static int send_step(struct transaction *x, size_t step)
 {
 	buf_reset(&x->line);
 	int rc = 0;
-	if (step == STEP_MAIL)
-		rc = smtpc_put_mail(&x->line, x->t->rq, x->s);
-	else if (is_data(x, step))
+	if (step == STEP_MAIL) {
+		struct deliver_request shown = *x->t->rq;
+		shown.sender = x->t->sender;
+		rc = smtpc_put_mail(&x->line, &shown, x->s);
+	} else if (is_data(x, step)) {
 		rc = buf_puts(&x->line, "DATA");
-	else
-		rc = smtpc_put_rcpt(&x->line, &x->t->rq->rcpts[x->list[step - STEP_RCPT]], x->s);
+	} else {
+		size_t i = x->list[step - STEP_RCPT];
+		struct deliver_rcpt shown = x->t->rq->rcpts[i];
+		if (shown.original.len == 0 && !sv_eq(shown.recipient, x->t->recipients[i]))
+			shown.original = shown.recipient;
+		shown.recipient = x->t->recipients[i];
+		rc = smtpc_put_rcpt(&x->line, &shown, x->s);
+	}
 	x->cost[step] = x->line.len + 2;
 	x->octets += x->cost[step];
 	/* what is over every limit was refused before: see check_addresses() */

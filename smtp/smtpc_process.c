@@ -13,6 +13,13 @@ static int pre_jail(struct server *s, bool lmtp, struct err *e)
 	if (params_core_load(server_config(s), &p->core, e) < 0 ||
 		smtpc_settings_load(server_config(s), lmtp, &p->set, e) < 0)
 		return -1;
+	/* tables are proxymap's; pure ones are read now */
+	const struct maps_env env = { .proxymap = server_pool(s, p->core.proxymap_service_name, 20), .jailed = true };
+	if (generic_open(&p->generic, lmtp ? "lmtp_generic_maps" : "smtp_generic_maps", p->set.generic_maps,
+		    &p->core, &env, e) < 0)
+		return -1;
+	struct err why = ERR_INIT; /* a table that is wrong is told by each look-up that meets it */
+	(void)!maps_check(p->generic.maps, &why);
 	p->own = own_addresses_find(p->core.inet_interfaces, p->core.proxy_interfaces);
 	return 0;
 }

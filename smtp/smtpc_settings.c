@@ -9,6 +9,7 @@
 	X(order.balance, smtp_balance_inet_protocols, lmtp_balance_inet_protocols)                         \
 	X(ports.standard, smtp_tcp_port, lmtp_tcp_port)                                                    \
 	X(fallback_relay, smtp_fallback_relay, lmtp_fallback_relay)                                        \
+	X(generic_maps, smtp_generic_maps, lmtp_generic_maps)                                              \
 	X(defer_without_address, smtp_defer_if_no_mx_address_found, lmtp_defer_if_no_mx_address_found)     \
 	X(bind_address, smtp_bind_address, lmtp_bind_address)                                              \
 	X(bind_address6, smtp_bind_address6, lmtp_bind_address6)                                           \

@@ -39,6 +39,7 @@ struct smtpc_settings {
 	struct smtpc_ports ports;
 	struct smtpc_order order; /* .random is the caller's */
 	const char *fallback_relay;
+	const char *generic_maps;
 	bool use_mx;              /* disable_dns_lookups = no, smtp_host_lookup with dns */
 	bool defer_without_address;
 	bool ignore_mx_error;

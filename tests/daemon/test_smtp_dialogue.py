@@ -36,6 +36,32 @@ class Dialogue(unittest.TestCase):
         self.one({}, sender="")
         self.assertTrue(self.s.commands[1].startswith("MAIL FROM:<> SIZE="), self.s.commands)
 
+    def test_generic_maps(self):
+        """generic(5): envelope and header, not the body; the log keeps the addresses of the queue file."""
+        maps = ("smtp_generic_maps = inline:{from@here.test=me@world.test, {a@x.test = other@y.test}, list=list@world.test}\n"
+                "mydestination = here.test\n")
+        head = b"From: Me <from@here.test>\nTo: a@x.test,\n list@here.test\nSubject: from@here.test\n"
+        for body, end in ((b"\nTo: from@here.test\n.dot", b"\r\nTo: from@here.test\r\n.dot\r\n"), (b"", b""),
+                          (b"\n" + b"x" * 70000 + b"\n\nTo: a@x.test\n", b"\r\n" + b"x" * 990 + b"\r\n")):
+            r, = self.one({}, main_cf=maps + "smtp_line_length_limit = 990\n", content=head + body)
+            self.assertEqual((r.status, r.dsn), (DELIVERED, "2.0.0"), r)
+            self.assertEqual(self.s.taken(), [("me@world.test", ["other@y.test"])])
+            want = (b"From: Me <me@world.test>\r\nTo: other@y.test,\r\n list@world.test\r\nSubject: from@here.test\r\n")
+            self.assertEqual(self.s.mails[0].content[:len(want) + len(end)], want + end)
+            self.w.wait_log(f"{QID}: to=<a@x.test>, relay=mx.x.test[127.0.0.1]")
+        self.assertTrue(self.s.mails[0].content.endswith(b"\r\n\r\nTo: a@x.test\r\n"))
+        r, = self.one({}, main_cf=maps, content=b"From: from@here.test\nX: " + b"y" * 200000 + b"\n\nbody\n")
+        self.assertTrue(self.s.mails[0].content.startswith(b"From: me@world.test\r\nX: yyy"))
+        self.assertTrue(self.s.mails[0].content.endswith(b"\r\n\r\nbody\r\n"))
+        r, = self.one({}, main_cf=maps, content=b"\nFrom: from@here.test\n")
+        self.assertEqual(self.s.mails[0].content, b"\r\nFrom: from@here.test\r\n")
+
+    def test_a_generic_table_that_fails(self):
+        r, = self.one({}, main_cf="smtp_generic_maps = regexp:/nonexistent/generic\n")
+        self.assertEqual((r.status, r.dsn), (DEFERRED, "4.3.0"), r)
+        self.assertEqual(self.s.commands, [], "no server was troubled")
+        self.w.wait_log("smtp_generic_maps")
+
     def test_quoted(self):
         self.one({}, rcpts=["odd one@x.test", 'a"b@x.test'])
         self.assertEqual([c for c in self.s.commands if c.startswith("RCPT")],
