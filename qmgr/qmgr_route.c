@@ -57,7 +57,8 @@ static struct sched_transport *find_transport(struct qmgr *qm, struct sv name)
 		.initial = transport_number(qm, t->name, "_initial_destination_concurrency", 5),
 		.failed_cohort_limit = transport_number(
 		        qm, t->name, "_destination_concurrency_failed_cohort_limit", 1),
-		.dest_dead_ms = qm->p.minimal_backoff_time * 1000,
+		/* the mail that was tried comes back then, and its time is in whole seconds */
+		.dest_dead_ms = qm->p.minimal_backoff_time > 1 ? (qm->p.minimal_backoff_time - 1) * 1000 : 1000,
 		.probe_ms = 2 * 1000 * (int64_t)(qm->p.maximal_backoff_time > qm->p.minimal_backoff_time
 		                                         ? qm->p.maximal_backoff_time
 		                                         : qm->p.minimal_backoff_time),

@@ -3,7 +3,7 @@
  * 1. A destination is in its transport's ready heap exactly when it has entries and running <
  * window and it is alive and not paused; its key there is the later of its first entry's time and its own.
  * 2. transport.running is the sum of running over its destinations, sched.running over transports.
- * 3. A destination without entries and running deliveries exists only while it is dead, probed or paused.
+ * 3. A destination without entries and running deliveries exists only while it is dead, in doubt or paused.
  * 4. It is in its transport's paused heap exactly during its pause.
  */
 #include "qmgr/qmgr_sched.h"
@@ -99,10 +99,16 @@ static void update_ready(struct sched_dest *d)
 		qheap_put(&d->transport->ready, &d->ready, latest(first->key, d->service));
 }
 
+/* It has failed since it last worked: a new one would begin with more trust than it deserves. */
+static bool in_doubt(const struct sched_dest *d)
+{
+	return d->probing || (d->cohorts > 0 && d->transport->limits.failed_cohort_limit > 0);
+}
+
 void sched_dest_unused(struct sched_dest *d, int64_t now)
 {
 	if (d->entries.n > 0 || d->running > 0 || (d->dead_until != 0 && d->dead_until > now) ||
-	        (d->probing && d->probing_until > now) || d->pause.at != 0)
+	        (in_doubt(d) && d->remembered_until > now) || d->pause.at != 0)
 		return;
 	qheap_remove(&d->transport->ready, &d->ready);
 	htab_del(&d->transport->dests, sv_z(d->key));
@@ -207,6 +213,7 @@ static bool failed(struct sched_dest *d, struct sv reason, int64_t now)
 {
 	const struct sched_limits *l = &d->transport->limits;
 	d->cohorts += COHORT_UNIT / d->window;
+	d->remembered_until = now + l->probe_ms;
 	d->failure += feedback_step(&l->down, d->window);
 	if (d->failure >= 1 - ROUNDING) {
 		d->success = d->failure = 0;
@@ -219,7 +226,7 @@ static bool failed(struct sched_dest *d, struct sv reason, int64_t now)
 		return false;
 	d->dead_until = now + l->dest_dead_ms;
 	d->probing = true;
-	d->probing_until = d->dead_until + l->probe_ms;
+	d->remembered_until = d->dead_until + l->probe_ms;
 	reason_set(d->reason, reason);
 	return true;
 }
@@ -290,7 +297,7 @@ static void revive_dests(struct sched_transport *t, int64_t when, int64_t now)
 	HTAB_FOREACH (&t->dests, de) {
 		struct sched_dest *d = de->value;
 		if ((d->dead_until != 0 && when >= d->dead_until) ||
-		        (d->probing && now >= d->probing_until))
+		        (in_doubt(d) && now >= d->remembered_until))
 			list[n++] = d;
 	}
 	for (size_t i = 0; i < n; i++) {

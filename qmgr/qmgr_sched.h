@@ -19,8 +19,8 @@
  * fill a window came with no success between
  * (default_destination_concurrency_failed_cohort_limit), the destination is dead for a while. After
  * that it is probed: one delivery at a time, whose failure makes it dead at once; a success makes it as
- * good as new. It is remembered while it is probed, also without entries: mails that come back one
- * after the other do not begin with a full window each.
+ * good as new. What failed last is remembered, also without entries: mails that come one after the other
+ * do not begin with a full window each.
  *
  * With a rate delay one delivery runs at a time, and a pause follows it: of the destination, or of the
  * whole transport.
@@ -42,7 +42,7 @@ struct sched_limits {
 	unsigned initial;             /* first window */
 	unsigned failed_cohort_limit; /* 0: never dead */
 	int64_t dest_dead_ms;
-	int64_t probe_ms;      /* how long after its death a destination is remembered */
+	int64_t probe_ms;      /* how long after a failure a destination is remembered */
 	int64_t dest_pause_ms; /* after each delivery; 0: none */
 	int64_t transport_pause_ms;
 	struct feedback up, down;
@@ -85,8 +85,8 @@ struct sched_dest {
 	unsigned cohorts; /* failures so far, in parts of a window (COHORT_UNIT is a whole) */
 	double success, failure; /* parts of a step of the window */
 	int64_t dead_until;
-	bool probing;           /* was dead, and nothing has succeeded since */
-	int64_t probing_until;  /* it is remembered until then */
+	bool probing; /* was dead, and nothing has succeeded since */
+	int64_t remembered_until; /* while it is probed or has failures behind it */
 	char reason[SCHED_REASON_MAX];
 };
 

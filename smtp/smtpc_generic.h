@@ -11,7 +11,7 @@
 
 /* Fill t->sender and t->recipients. */
 MUST_USE int smtpc_generic_envelope(struct smtpc_try *t, struct smtpc_why *why);
-/* Append the header, rewritten, to OUT (with a ceiling above SMTPC_HEAD_MAX); *LENGTH: what it takes in the queue file. */
+/* Append the header, rewritten, to OUT (ceiling: SMTPC_HEAD_MAX); *LENGTH: what it takes in the queue file. */
 MUST_USE int smtpc_generic_head(struct smtpc_try *t, struct buf *out, uint64_t *length, struct smtpc_why *why);
 
 #define SMTPC_HEAD_MAX (32u * 1024 * 1024)

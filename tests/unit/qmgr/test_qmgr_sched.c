@@ -63,7 +63,7 @@ static void invariants(struct world *w)
 			assert_true(d->ready.key >= qheap_min(&d->entries)->key &&
 			            d->ready.key >= d->service);
 		assert_true(d->entries.n > 0 || d->running > 0 || d->dead_until != 0 || d->probing ||
-		            d->pause.at != 0);
+		            d->cohorts > 0 || d->pause.at != 0);
 		assert_true(d->window >= 1 && d->success >= 0 && d->success < 1 && d->failure >= 0 &&
 		            d->failure < 1);
 		running += d->running;
@@ -237,6 +237,31 @@ static void dead_destination(void **state)
 	assert_int_equal(w->t->dests.count, 1);
 	sched_revive(&w->s, false, 6100);
 	assert_int_equal(w->t->dests.count, 0);
+	world_free(w);
+}
+
+/* Mails that come one by one, with nothing between, are as many failures of one site. */
+static void failures_are_remembered(void **state)
+{
+	(void)state;
+	struct world *w = world_new(100, 20, 5, 1);
+	unsigned failures = 0;
+	bool died = false;
+	for (int64_t now = 0; !died && failures < 10; now += 1000, failures++) {
+		add(w, 'a', 'x');
+		assert_true(start(w, now));
+		died = end_oldest(w, SCHED_BAD, now);
+	}
+	assert_true(died && failures == 4);
+	sched_revive(&w->s, true, 100000);
+	assert_int_equal(w->t->dests.count, 0); /* long ago */
+	add(w, 'a', 'x');
+	assert_true(start(w, 100000));
+	assert_false(end_oldest(w, SCHED_BAD, 100000));
+	add(w, 'a', 'x');
+	assert_true(start(w, 100001));
+	assert_false(end_oldest(w, SCHED_GOOD, 100001));
+	assert_int_equal(w->t->dests.count, 0); /* it works: nothing to remember */
 	world_free(w);
 }
 
@@ -457,6 +482,7 @@ int main(void)
 		cmocka_unit_test(stuck_destination_holds_up_no_other),
 		cmocka_unit_test(window_grows_to_its_limit),
 		cmocka_unit_test(dead_destination),
+		cmocka_unit_test(failures_are_remembered),
 		cmocka_unit_test(a_dead_destination_is_probed_once),
 		cmocka_unit_test(feedback_changes_the_window),
 		cmocka_unit_test(pauses_of_a_destination),
