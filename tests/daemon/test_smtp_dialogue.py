@@ -56,6 +56,13 @@ class Dialogue(unittest.TestCase):
         r, = self.one({}, main_cf=maps, content=b"\nFrom: from@here.test\n")
         self.assertEqual(self.s.mails[0].content, b"\r\nFrom: from@here.test\r\n")
 
+        # with 8-bit parts encoded for a server that takes none
+        mime = b"MIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\ncaf\xc3\xa9\n"
+        r, = self.one({"EHLO": "250 mx.test"}, main_cf=maps, content=b"From: from@here.test\n" + mime)
+        self.assertEqual((r.status, r.dsn), (DELIVERED, "2.0.0"), r)
+        self.assertTrue(self.s.mails[0].content.startswith(b"From: me@world.test\r\nMIME-Version: 1.0\r\n"))
+        self.assertTrue(self.s.mails[0].content.endswith(b"\r\n\r\ncaf=C3=A9\r\n"), self.s.mails[0].content)
+
     def test_a_generic_table_that_fails(self):
         r, = self.one({}, main_cf="smtp_generic_maps = regexp:/nonexistent/generic\n")
         self.assertEqual((r.status, r.dsn), (DEFERRED, "4.3.0"), r)
