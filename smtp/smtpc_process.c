@@ -37,7 +37,8 @@ int smtpc_pre_jail_lmtp(struct server *s, struct err *e)
 int smtpc_post_jail(struct server *s, struct err *e)
 {
 	struct smtpc *p = server_state(s);
-	p->dns = server_pool(s, "dns", 20);
+	/* as many as sessions: domains whose name servers are silent must not hold up the questions of others */
+	p->dns = server_pool(s, "dns", 100);
 	p->cache = smtpc_cache_new(&p->set);
 	return smtpc_cache_run(p->cache, e);
 }

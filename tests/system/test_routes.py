@@ -62,6 +62,29 @@ class Routes(unittest.TestCase):
             m.wait_log(rf"to=<x@{domain}\.example>, .*status=(deferred|bounced)", 40)
         self.assertEqual(len(s.taken()), 3)
 
+    def test_silent_name_servers_hold_up_nobody(self):
+        """K08: sixty domains whose questions nobody answers, and one that is as it should be."""
+        s = SmtpServer(self)
+        m = self.instance(smtp_tcp_port=str(s.port), dnsd_timeout="20s")
+        self.ns.add("good.example MX 10 mx.good.example\nmx.good.example A 127.0.0.1")
+        for i in range(60):
+            self.ns.script(f"silent{i}.example", "MX", "timeout!")
+        m.start()
+        with m.smtp() as c:
+            for i in range(60):
+                c.sendmail(f"anna@{DOMAIN}", [f"x@silent{i}.example"], "Subject: t\r\n\r\nbody\r\n")
+        m.wait("all of them are asked for", lambda: all(self.ns.count(f"silent{i}.example", "MX") for i in range(60)))
+        began = time.monotonic()
+        self.send(f"anna@{DOMAIN}", ["x@good.example"])
+        self.taken(s)
+        self.assertLess(time.monotonic() - began, 10)
+        self.assertNotIn("status=deferred", m.log(), "the others still wait for their answers")
+        self.ns.script("*", "MX")
+        for i in range(60):
+            self.ns.script(f"silent{i}.example", "MX", "servfail!")
+        m.wait_log(r"to=<x@silent\d+\.example>, .*status=deferred", 60, count=60)
+        self.assertNotIn("status=bounced", m.log())
+
     def test_by_sender_by_table_and_the_rest(self):
         s = self.servers("all", "anna", "null", "table", "slow")
         m = self.instance()
