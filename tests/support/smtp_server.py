@@ -8,6 +8,7 @@
 A reply is a line or lines ("250-a\\n250 b"), bytes (sent as they are), or one of:
     None    close the connection                HANG    never answer
     a function of (session, line)               a list: the next one each time, the last one again and again
+A function for "." may session.keep(session.last) and return None: the mail is taken, its answer is lost.
 Keys: "connect" (the greeting), the verbs, "." (the end of data; LMTP: one for each recipient that was taken).
 """
 import socket, threading
@@ -92,6 +93,7 @@ class Session:
             return
         mail, self.mail = self.mail or Mail("", ""), None
         mail.content = self.content()
+        self.last = mail
         if not self.server.lmtp:
             self.answer(".", good=lambda: self.keep(mail))
             return
