@@ -20,6 +20,7 @@
 
 #define DNS_MS    (100 * 1000) /* dnsd_timeout is shorter */
 #define HOSTS_MAX 500          /* addresses of one destination */
+#define NAMES_MAX 50           /* MX hosts whose addresses are looked for; the best ones */
 #define MX_PORT   25
 
 struct search {
@@ -59,7 +60,9 @@ static int add(struct search *q, struct sv host, struct sv ip, unsigned pref)
 	struct smtpc_addr *to = &o->v[o->n];
 	*to = (struct smtpc_addr){ .host = name, .pref = pref,
 		.family = addr_ipv4_valid(ip) ? AF_INET : AF_INET6 };
-	if (sv_copyz(ip, to->ip, sizeof(to->ip)) == 0)
+	if (sv_copyz(ip, to->ip, sizeof(to->ip)) < 0 || smtpc_order_bogus(to->family, to->ip))
+		log_warn("%.*s has the address \"%.*s\", which is no host's: skipped", SV_ARG(host), SV_ARG(ip));
+	else
 		o->n++;
 	return 0;
 }
@@ -81,10 +84,14 @@ static int one_family(struct search *q, struct sv host, unsigned type, unsigned 
 							     : "Host not found");
 		return 0;
 	}
+	size_t before = q->out->n;
 	for (size_t i = 0; i < answer.n; i++)
 		if (add(q, host, answer.record[i].data, pref) < 0)
 			return -1;
-	return 1;
+	if (q->out->n > before)
+		return 1;
+	(void)name_error(q, host, name, DSN(5, 4, 4), "Host found but no usable address");
+	return 0;
 }
 
 /* All addresses of HOST. 1 some, 0 none, -1 could not find out. */
@@ -107,7 +114,7 @@ static int addresses(struct search *q, struct sv host, unsigned pref)
 static int addresses_of_all(struct search *q, const struct clnt_dns_answer *mx)
 {
 	struct smtpc_why failed = { .set = false };
-	for (size_t i = 0; i < mx->n; i++)
+	for (size_t i = 0; i < mx->n && i < NAMES_MAX; i++)
 		if (addresses(q, mx->record[i].data, mx->record[i].preference) < 0)
 			failed = *q->why;
 	if (q->out->n > 0)
@@ -193,9 +200,9 @@ static int by_address(struct search *q, bool *own)
 {
 	if (add(q, q->dest->name, q->dest->name, 0) < 0)
 		return -1;
-	if (q->out->n > 0 && q->dest->port == MX_PORT && is_own(q->p, &q->out->v[0]))
-		return loops(q, own);
-	return 1;
+	if (q->out->n == 0)
+		return name_error(q, q->dest->name, "A", DSN(5, 4, 4), "Host found but no usable address");
+	return q->dest->port == MX_PORT && is_own(q->p, &q->out->v[0]) ? loops(q, own) : 1;
 }
 
 int smtpc_hosts_find(struct smtpc *p, const struct smtpc_dest *d, struct arena *a, struct smtpc_hosts *out,

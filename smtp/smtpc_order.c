@@ -1,6 +1,22 @@
 #include "smtp/smtpc_order.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
+
+bool smtpc_order_bogus(int family, const char *ip)
+{
+	struct in_addr v4;
+	struct in6_addr v6;
+	if (family == AF_INET) {
+		if (inet_pton(AF_INET, ip, &v4) != 1)
+			return true;
+		unsigned first = ntohl(v4.s_addr) >> 24;
+		return first == 0 || first >= 224;
+	}
+	return inet_pton(AF_INET6, ip, &v6) != 1 || IN6_IS_ADDR_UNSPECIFIED(&v6) || IN6_IS_ADDR_MULTICAST(&v6) ||
+	       IN6_IS_ADDR_V4MAPPED(&v6) || IN6_IS_ADDR_V4COMPAT(&v6);
+}
 
 void smtpc_order_by_pref(struct smtpc_addr *v, size_t n)
 {

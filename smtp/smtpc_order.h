@@ -30,6 +30,9 @@ struct smtpc_order {
 	void *ctx;
 };
 
+/* An address that no host of the network has: 0.0.0.0 (connecting to it means this host), multicast, broadcast, IPv4
+ * in the clothes of IPv6. */
+bool smtpc_order_bogus(int family, const char *ip);
 /* By preference, the order of equal ones kept. */
 void smtpc_order_by_pref(struct smtpc_addr *v, size_t n);
 /* V is in order of preference: how many stand before those that are as good as PREF (ours) or worse. */

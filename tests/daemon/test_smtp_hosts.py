@@ -185,6 +185,31 @@ class Hosts(unittest.TestCase):
         r, = w.deliver(["a@x.test"])
         self.assertEqual((r.status, r.text), (DEFERRED, "connect to c.test[127.0.0.9]:25: Connection refused"))
 
+    def test_K04_addresses_of_nobody(self):
+        """0.0.0.0 would be this host; broadcast and multicast are nobody: skipped, and told."""
+        w = self.world([{}])
+        for bad in ("0.0.0.0", "224.0.0.1", "255.255.255.255"):
+            w.dns = {("x.test", MX): [(1, "bad.test"), (2, "good.test")], ("bad.test", A): [bad],
+                     ("good.test", A): ["127.0.0.2"]}
+            self.assertEqual(w.deliver(["a@x.test"])[0].status, DELIVERED)
+            w.wait_log(f'bad.test has the address "{bad}", which is no host\'s: skipped')
+            del w.dns["good.test", A]
+            r, = w.deliver(["a@x.test"])
+            self.assertEqual((r.status, r.dsn), (BOUNCED, "5.4.4"))
+            self.assertEqual(w.deliver(["a@x.test"], f"[{bad}]")[0].dsn, "5.4.4")
+        # a name that is an address, and a server of this very host
+        w.dns = {("x.test", MX): [(1, "192.0.2.1")], ("192.0.2.1", A): 4}
+        self.assertEqual(w.deliver(["a@x.test"])[0].dsn, "5.4.4")
+
+    def test_K05_a_thousand_servers(self):
+        w = self.world([GONE] * 6, "smtp_mx_session_limit = 0")
+        w.dns = {("x.test", MX): [(1, f"mx{i}.x.test") for i in range(200)]}
+        w.dns.update({(f"mx{i}.x.test", A): [f"127.0.0.{2 + i % 6}"] * 20 for i in range(200)})
+        r, = w.deliver(["a@x.test"])
+        self.assertEqual((r.status, r.dsn), (DEFERRED, "4.4.2"))
+        self.assertEqual(sum(self.sessions()), 5)
+        self.assertLessEqual(len(w.asked), 51)
+
     def test_relayhost_is_no_fault_of_the_mail(self):
         w = SmtpWorld(self, "relayhost = [gone.test]")
         r, = w.deliver(["a@x.test"], "[gone.test]")

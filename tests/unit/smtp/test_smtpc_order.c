@@ -98,10 +98,31 @@ static void what_is_no_better_than_we_is_left_out(UNUSED void **state)
 	t_assert_sv(v[2].host, "x"); /* equal ones keep their order */
 }
 
+static void addresses_of_nobody(UNUSED void **state)
+{
+	static const struct {
+		int family;
+		const char *ip;
+		bool bogus;
+	} rows[] = {
+		{ AF_INET, "192.0.2.1", false }, { AF_INET, "127.0.0.1", false }, { AF_INET, "10.0.0.1", false },
+		{ AF_INET, "0.0.0.0", true }, { AF_INET, "0.1.2.3", true }, { AF_INET, "224.0.0.1", true },
+		{ AF_INET, "255.255.255.255", true }, { AF_INET, "x", true }, { AF_INET, "", true },
+		{ AF_INET6, "2001:db8::1", false }, { AF_INET6, "::1", false }, { AF_INET6, "::", true },
+		{ AF_INET6, "ff02::1", true }, { AF_INET6, "::ffff:127.0.0.1", true },
+		{ AF_INET6, "::192.0.2.1", true },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		t_case(rows[i].ip);
+		assert_int_equal(smtpc_order_bogus(rows[i].family, rows[i].ip), rows[i].bogus);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(orders_and_limits),
+		cmocka_unit_test(addresses_of_nobody),
 		cmocka_unit_test(equal_ones_are_shuffled_and_no_others),
 		cmocka_unit_test(what_is_no_better_than_we_is_left_out),
 	};
