@@ -262,7 +262,9 @@ static struct smtpd_verdict non_fqdn(struct smtpd_session *s, struct sv address,
 		"<%.*s>: %s address rejected: need fully-qualified address", SV_ARG(address), which);
 }
 
-/* Has DOMAIN an MX or an address? 1 yes, 0 no, -1 not known now. */
+#define DOMAIN_TAKES_NO_MAIL 2
+
+/* Has DOMAIN an MX or an address? 1 yes, 0 no, DOMAIN_TAKES_NO_MAIL (RFC 7505), -1 not known now. */
 static int domain_exists(struct smtpd_session *s, struct sv domain, struct err *e)
 {
 	static const unsigned types[] = { CLNT_DNS_MX, CLNT_DNS_A, CLNT_DNS_AAAA };
@@ -273,7 +275,7 @@ static int domain_exists(struct smtpd_session *s, struct sv domain, struct err *
 		int rc = clnt_dns_query(s->proc->dns, domain, types[i], &s->txn_arena, &answer,
 			smtpd_deadline(s), e);
 		if (rc == 1 && answer.n)
-			return 1;
+			return clnt_dns_is_null_mx(&answer) ? DOMAIN_TAKES_NO_MAIL : 1;
 		unsure |= rc < 0;
 	}
 	return unsure ? -1 : 0;
@@ -297,6 +299,10 @@ static struct smtpd_verdict unknown_domain(struct smtpd_session *s, struct sv ad
 		return dunno;
 	switch (domain_exists(s, domain, &e)) {
 	case 1: return dunno;
+	case DOMAIN_TAKES_NO_MAIL: /* RFC 7505 4.1, 4.2 */
+		return refuse(s, sender ? 550 : 556, sender ? "5.7.27" : "5.1.10",
+			"<%.*s>: %s address rejected: Domain %.*s does not accept mail (nullMX)", SV_ARG(address),
+			which, SV_ARG(domain));
 	case 0:
 		return refuse(s, s->proc->smtpd.unknown_address_reject_code, sender ? "4.1.8" : "4.1.2",
 			"<%.*s>: %s address rejected: Domain not found", SV_ARG(address), which);

@@ -62,6 +62,29 @@ class Routes(unittest.TestCase):
             m.wait_log(rf"to=<x@{domain}\.example>, .*status=(deferred|bounced)", 40)
         self.assertEqual(len(s.taken()), 3)
 
+    def test_domains_that_take_no_mail(self):
+        """K01, K02 at the door: reject_unknown_sender_domain, reject_unknown_recipient_domain."""
+        m = self.instance(smtpd_sender_restrictions="reject_unknown_sender_domain",
+                          smtpd_recipient_restrictions="reject_unknown_recipient_domain", dnsd_timeout="2s")
+        self.ns.add("null.example MX .\nnull.example A 127.0.0.1\ngood.example MX 10 mx.good.example\n"
+                    "bare.example A 127.0.0.1")
+        self.ns.script("fail.example", "MX", "servfail!")
+        m.start()
+        for domain, sender, rcpt in (("good", (250, "2.1.0"), (250, "2.1.5")), ("bare", (250, "2.1.0"), (250, "2.1.5")),
+                                     ("null", (550, "5.7.27"), (556, "5.1.10")), ("missing", (450, "4.1.8"), (450, "4.1.2")),
+                                     ("fail", (450, "4.4.3"), (450, "4.4.3"))):
+            with m.smtp() as c:
+                c.ehlo()
+                c.mail(f"x@{domain}.example")
+                code, text = c.rcpt(f"anna@{DOMAIN}")
+                want = sender if sender[0] != 250 else (250, "2.1.5")
+                self.assertEqual((code, text.decode().split()[0]), want, (domain, text))
+            with m.smtp() as c:
+                c.ehlo()
+                c.mail(f"anna@{DOMAIN}")
+                code, text = c.rcpt(f"x@{domain}.example")
+                self.assertEqual((code, text.decode().split()[0]), rcpt, (domain, text))
+
     def test_silent_name_servers_hold_up_nobody(self):
         """K08: sixty domains whose questions nobody answers, and one that is as it should be."""
         s = SmtpServer(self)
