@@ -113,10 +113,7 @@ int cleanup_mail_open(
 	m->dups.seed = (struct hash_seed){ m->w.h.nonce, m->w.h.nonce };
 	if (m->o.expansion.len > 0) {
 		m->w.h.nonce = queue_nonce_derive(m->o.parent_nonce, m->o.parent_offset, m->o.expansion);
-		if (!(m->o.flags & CLEANUP_FLAG_NONCE_ONLY))
-			m->w.h.mail_flags |= QUEUE_MAIL_REINJECTED;
-		else
-			m->w.h.mail_flags |= QUEUE_MAIL_TWIN;
+		m->w.h.mail_flags |= QUEUE_MAIL_REINJECTED;
 	}
 	if (m->o.smtputf8)
 		m->w.h.mail_flags |= QUEUE_MAIL_SMTPUTF8;

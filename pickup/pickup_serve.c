@@ -54,13 +54,18 @@ static void check_user(struct submission *s)
 	}
 }
 
+/* Root's mail in somebody's private instance is the owner's, as a file of postdrop's is: whichever way a mail comes,
+ * its Received field is the same, and so is its size, which a delivery of both looks at. */
+static int64_t uid_of_mail(const struct submission *s)
+{
+	return s->uid == 0 && !server_is_system(s->p->server) ? (int64_t)geteuid() : (int64_t)s->uid;
+}
+
 static void begin(struct submission *s)
 {
 	s->begun = true;
 	s->verdict = (struct msg_submit_result){ .status = STATUS_OK, .dsn = SV("2.0.0") };
-	pickup_mail_init(&s->mail, s->p, (int64_t)s->uid);
-	/* a mail whose verdict got lost comes again by maildrop/; that one looks for this one */
-	s->mail.o.flags |= CLEANUP_FLAG_NONCE_ONLY;
+	pickup_mail_init(&s->mail, s->p, uid_of_mail(s));
 	check_user(s);
 }
 

@@ -379,9 +379,7 @@ static void take_arrival(struct qmgr *qm, const struct arrival *a)
 	m->in_use = 1;
 	struct timespec now = clock_wall();
 	m->active_us = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-	/* whose commit was not told of, its submitter may not have heard of either, and its twin have come before it */
-	m->suspect = m->mail.h.arrival_us < qm->suspect_before_us ||
-	             (!a->announced && (m->mail.h.mail_flags & QUEUE_MAIL_TWIN));
+	m->suspect = m->mail.h.arrival_us < qm->suspect_before_us;
 	m->warned = j.warned;
 	m->bounced |= j.bounce_log;
 	m->report = (m->mail.h.mail_flags & QUEUE_MAIL_REPORT) && a->from == QUEUE_DIR_INCOMING;

@@ -32,7 +32,6 @@ enum clnt_cleanup_flag {
 	CLEANUP_FLAG_NO_EXPAND = 2,     /* Q: no canonical, virtual alias or BCC mapping of recipients */
 	CLEANUP_FLAG_SKIP_BCC = 4,      /* Q: no always_bcc, *_bcc_maps */
 	CLEANUP_FLAG_HOLD = 8,          /* Q: into hold/ */
-	CLEANUP_FLAG_NONCE_ONLY = 128,  /* Q: nonce of .expansion, and yet the first of its kind */
 	CLEANUP_FLAG_VERIFY = 32,       /* Q: QUEUE_MAIL_VERIFY */
 	CLEANUP_FLAG_REPORT = 64,       /* Q: QUEUE_MAIL_REPORT */
 	CLEANUP_FLAG_RESUBMIT = 16,     /* Q: was in this system before (local, bounce): no flow control,

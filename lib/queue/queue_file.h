@@ -40,10 +40,9 @@ enum queue_content_flag {
 
 enum queue_mail_flag {
 	QUEUE_MAIL_SMTPUTF8 = 1,   /* may go only to who takes SMTPUTF8 */
-	QUEUE_MAIL_REINJECTED = 2, /* nonce made from a parent: deliveries always look the key up */
+	QUEUE_MAIL_REINJECTED = 2, /* nonce made from a parent or a DROP_ID: deliveries always look the key up */
 	QUEUE_MAIL_VERIFY = 4,     /* deliver nothing, report what would happen (sendmail -bv) */
 	QUEUE_MAIL_REPORT = 8,     /* report the first attempt to the sender (sendmail -v) */
-	QUEUE_MAIL_TWIN = 16,      /* the same nonce may come again by maildrop/ (sendmail did not hear the verdict) */
 };
 
 /* NOTIFY of a recipient, bits; 0 is the default. */

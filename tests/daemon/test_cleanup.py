@@ -260,9 +260,6 @@ class Cleanup(unittest.TestCase):
         b = self.commit(c, b"\n", parent_nonce=7, parent_offset=300, expansion="x, y")
         self.assertEqual((a.nonce, a.flags & 2, a.arrival_us), (b.nonce, 2, 1795420800000000))
         self.assertNotEqual(a.id, b.id)
-        # of the submit socket: its twin may come by maildrop/
-        t = self.commit(c, b"\n", parent_nonce=7, parent_offset=300, expansion="x, y", flags=128)
-        self.assertEqual((t.nonce, t.flags & (2 | 16)), (a.nonce, 16))
         net = CleanupClient(self.m.client("net:cleanup"))
         n = self.commit(net, b"\n", parent_nonce=7, parent_offset=300, expansion="x, y", flags=1 | 4 | 8, uid=0,
                         arrival_us=1795420800000000)

@@ -49,23 +49,6 @@ class Crash(unittest.TestCase):
             self.gone(w, qid)
             self.assertEqual(len(w.asked(qid)), 1)
 
-    def test_a_twin_that_nobody_announced(self):
-        """sendmail did not hear of its commit, and gave the mail to postdrop, too: that one may have been first."""
-        with QueueWorld(self, main_cf="queue_run_delay = 1000s\n") as w:
-            w.agent("local")
-            first = w.mail("", ["first@local.test"])
-            w.start()
-            self.gone(w, first)     # and with it the scan at start
-            told = w.mail("", ["told@local.test"], age="0:16")
-            w.arrived(told)
-            self.gone(w, told)
-            twin, plain = w.mail("", ["twin@local.test"], age="0:16"), w.mail("", ["plain@local.test"])
-            w.restart("stop")
-            self.gone(w, twin)
-            self.gone(w, plain)
-            doubt = {qid: [fl & SUSPECT for _, _, fl in w.asked(qid)] for qid in (told, twin, plain)}
-            self.assertEqual(doubt, {told: [0], twin: [SUSPECT], plain: [0]})
-
     def test_kill_during_deliveries(self):
         with QueueWorld(self) as w:
             w.agent("local")

@@ -1,9 +1,10 @@
 """sendmail(1): from a program to the mailbox, by the submit socket and by maildrop/, and what it refuses."""
-import email, os, subprocess, sys, unittest
+import email, os, socket, subprocess, sys, unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 from fast import FAST  # noqa: E402
 from instance import DOMAIN, Instance, main, program  # noqa: E402
+from ipc_garbage import field, frame  # noqa: E402
 
 
 class Sendmail(unittest.TestCase):
@@ -265,6 +266,27 @@ class Sendmail(unittest.TestCase):
         self.m.wait_log(r": removed", count=2)
         self.m.wait_idle()
         self.assertEqual((len(self.m.mails("anna")), len(self.m.mails("carl"))), (1, 1))
+
+    def test_the_same_mail_by_two_ways_maildrop_first(self):
+        """pickup died, and cleanup committed late: the one from the submit socket is the second, and finds the first."""
+        self.m.merpati("start"), self.m.merpati("stop")
+        self.sendmail("-f", f"bert@{DOMAIN}", "anna", text=b"Subject: once\n\nb\n")
+        (path,) = self.m.queue("maildrop")
+        with open(path, "rb") as f:
+            drop = f.read()
+        self.start()
+        self.m.wait_mails("anna", 1)
+        self.m.wait_idle()
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(20)
+            s.connect(os.path.join(self.m.spool, "public", "submit"))
+            s.recv(4096)    # hello
+            s.sendall(frame(field(1, 5, drop), protocol=12, type_=1) + frame(protocol=12, type_=2))
+            self.assertIn(b"Ok: queued as", s.recv(4096))
+        self.m.wait_log(r": removed", count=2)
+        self.m.wait_idle()
+        self.assertEqual(len(self.m.mails("anna")), 1)
+        self.m.wait_log(r"delivered to maildir before")
 
     def test_verify_and_report(self):
         self.start()
