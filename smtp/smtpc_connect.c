@@ -43,6 +43,8 @@ static int bind_source(const struct smtpc *p, int fd, int family, struct smtpc_w
 	const char *ip = family == AF_INET ? s->bind_address : s->bind_address6;
 	union address a;
 	if (!ip[0])
+		ip = family == AF_INET ? s->only4 : s->only6;
+	if (!ip[0])
 		return 0;
 	socklen_t len = make_address(&a, family, ip, 0);
 	int one = 1;

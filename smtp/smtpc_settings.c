@@ -1,5 +1,8 @@
 #include "smtp/smtpc_settings.h"
 
+#include <sys/socket.h>
+
+#include "lib/mail/addr.h"
 #include "lib/sys/log.h"
 #include "smtp/smtpc_ehlo.h"
 
@@ -130,6 +133,31 @@ static int load_lmtp(const struct config *cfg, struct smtpc_settings *s, struct 
 		: 0;
 }
 
+bool smtpc_source_address(struct sv list, int family, char out[SMTPC_IP_MAX])
+{
+	struct sv word;
+	size_t n = 0;
+	out[0] = '\0';
+	while (smtpc_dest_take(&list, &word)) {
+		if (word.len > 2 && word.p[0] == '[' && sv_ends(word, SV("]")))
+			word = sv_sub(word, 1, word.len - 2);
+		bool v4 = addr_ipv4_valid(word);
+		if (!v4 && !addr_ipv6_valid(word)) {
+			out[0] = '\0'; /* "all", or a name: whatever it stands for */
+			return false;
+		}
+		if ((family == AF_INET) != v4)
+			continue;
+		if (++n > 1 || sv_copyz(word, out, SMTPC_IP_MAX) < 0) {
+			out[0] = '\0';
+			return false;
+		}
+	}
+	if (sv_starts(sv_z(out), SV("127.")) || strcmp(out, "::1") == 0)
+		out[0] = '\0';
+	return out[0] != '\0';
+}
+
 int smtpc_settings_load(const struct config *cfg, bool lmtp, struct smtpc_settings *out, struct err *e)
 {
 	struct params_core core;
@@ -142,6 +170,8 @@ int smtpc_settings_load(const struct config *cfg, bool lmtp, struct smtpc_settin
 	if ((lmtp ? load_lmtp(cfg, out, e) : load_smtp(cfg, out, e)) < 0 ||
 		protocols(core.inet_protocols, out, e) < 0)
 		return -1;
+	(void)smtpc_source_address(sv_z(core.inet_interfaces), AF_INET, out->only4);
+	(void)smtpc_source_address(sv_z(core.inet_interfaces), AF_INET6, out->only6);
 	out->ports.lmtp = lmtp;
 	out->ports.names = other.known_tcp_ports;
 	out->use_mx = out->use_mx && !other.disable_dns_lookups;

@@ -47,6 +47,7 @@ struct smtpc_settings {
 	unsigned session_limit;
 	/* from where */
 	const char *bind_address, *bind_address6;
+	char only4[SMTPC_IP_MAX], only6[SMTPC_IP_MAX]; /* where they are empty: of inet_interfaces, or empty */
 	bool bind_enforce;
 	/* greeting */
 	const char *helo_name;
@@ -63,6 +64,12 @@ struct smtpc_settings {
 	long keep_idle_s, keep_age_s;
 	unsigned keep_count; /* mails; 0: any number */
 };
+
+/*
+ * A host with one address of its own in inet_interfaces sends from that: the only address of FAMILY in LIST, which is
+ * copied to OUT. False: there is none, several, loopback, or LIST says "all". Names are not looked up. Pure.
+ */
+bool smtpc_source_address(struct sv list, int family, char out[SMTPC_IP_MAX]);
 
 MUST_USE int smtpc_settings_load(const struct config *cfg, bool lmtp, struct smtpc_settings *out,
 	struct err *e);

@@ -241,6 +241,36 @@ class Dialogue(unittest.TestCase):
         self.assertEqual(r.status, DELIVERED)
         self.assertEqual(self.s.mails[0].content, content.replace(b"\n", b"\r\n"))
 
+    def test_servers_that_do_not_read(self):
+        """One that stops to read is left after smtp_data_xfer_timeout; one that is slow, as smtp_per_request_deadline says."""
+        import threading
+        pace = threading.Event()
+        self.addCleanup(pace.set)
+
+        def stop(session, line):
+            session.write(b"354 go on\r\n")
+            pace.wait(60)
+            return None
+
+        def slow(session, line):
+            session.write(b"354 go on\r\n")
+            while b"\r\n.\r\n" not in session.buf[-5:]:
+                session.buf = session.buf[-5:]
+                pace.wait(0.02)
+                session.read()
+            session.buf = b""
+            session.write(b"250 ok\r\n")
+            return b""
+        big = (b"y" * 70 + b"\n") * 150000
+        text = f"conversation with {self.where()} timed out while sending message body"
+        r, = self.one({"EHLO": "250 mx.test", "DATA": stop}, content=big, main_cf="smtp_data_xfer_timeout = 1s")
+        self.assertEqual((r.status, r.dsn, r.text), (DEFERRED, "4.4.2", text))
+        rate = "smtp_data_xfer_timeout = %ds\nsmtp_min_data_rate = 1000000000\nsmtp_per_request_deadline = "
+        r, = self.one({"EHLO": "250 mx.test", "DATA": slow}, content=big, main_cf=rate % 1 + "yes")
+        self.assertEqual((r.status, r.dsn, r.text), (DEFERRED, "4.4.2", text))
+        r, = self.one({"EHLO": "250 mx.test", "DATA": slow}, content=big, main_cf=rate % 30 + "no")
+        self.assertEqual(r.status, DELIVERED)
+
     def test_long_lines_are_broken(self):
         content = b"Subject: x\n\n" + b"a" * 998 + b"\n" + b"b" * 999 + b"\n"
         self.one({}, content=content)
