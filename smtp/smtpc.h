@@ -17,6 +17,7 @@
 #include "lib/server/server.h"
 #include "lib/wire/smtp_reply.h"
 #include "smtp/smtpc_settings.h"
+#include "smtp/smtpc_tls.h"
 
 struct smtpc_cache;
 
@@ -25,6 +26,7 @@ struct smtpc {
 	struct server *server;
 	struct params_core core;
 	struct smtpc_settings set;
+	struct smtpc_tls tls;
 	struct own_addresses *own;
 	struct ipc_pool *dns;
 	struct smtpc_cache *cache;
@@ -50,6 +52,9 @@ void smtpc_because(struct smtpc_why *w, struct dsn_code dsn, const char *fmt, ..
 struct smtpc_session {
 	struct list_node idle; /* in the cache */
 	struct stream *stream;
+	struct tls *tls;            /* NULL: in clear; part of the stream */
+	char *rules;                /* struct smtpc_policy.key of the mail that it was opened for */
+	bool clear_next;            /* TLS failed, and another session may do without it */
 	const struct smtpc_settings *set;
 	struct smtp_reply got; /* the last reply */
 	unsigned features; /* enum smtpc_feature */
@@ -72,6 +77,7 @@ struct smtpc_place {
 	const struct smtpc_dest *dest;
 	const struct smtpc_addr *addr; /* NULL: the unix socket of DEST */
 	bool loops;                    /* an own name in the greeting means a loop */
+	struct smtpc_policy policy;    /* what TLS has to be like; its texts are the mail's */
 };
 
 /* Connect. NULL with *WHY. */

@@ -78,8 +78,11 @@ int smtpc_cache_run(struct smtpc_cache *c, struct err *e)
 	return fiber_spawn("kept connections", 0, sweep, c) ? 0 : err_set(e, ERR_TEMP, "no memory for a fiber");
 }
 
+/* The same server, and the same rules of TLS: what was good enough for another mail may not be for this one. */
 static bool is_at(const struct smtpc_session *s, const struct smtpc_place *to)
 {
+	if (strcmp(s->rules, to->policy.key) != 0)
+		return false;
 	if (!to->addr)
 		return s->port == 0 && sv_eqz(to->dest->name, s->ip);
 	return s->port == to->dest->port && strcmp(s->ip, to->addr->ip) == 0 && sv_eqz(to->addr->host, s->host);
@@ -88,6 +91,8 @@ static bool is_at(const struct smtpc_session *s, const struct smtpc_place *to)
 /* Nothing to read: neither the end of the connection, nor words that nobody asked for. */
 static bool is_quiet(const struct smtpc_session *s)
 {
+	if (s->tls)
+		return !tls_input_waits(s->tls);
 	return stream_peer(s->stream) == STREAM_PEER_OPEN && sv_empty(stream_buffered(s->stream));
 }
 

@@ -70,10 +70,28 @@ static bool open_session(struct smtpc_try *t, const struct smtpc_place *to)
 	return t->s != NULL;
 }
 
-static void greet_and_use(struct smtpc_try *t, const struct smtpc_place *to)
+/* TLS that was not demanded has failed, and the mail has waited for it once already: the same place in clear. */
+static bool in_clear_now(struct smtpc_try *t, struct smtpc_place *to, const struct smtpc_why *why)
+{
+	if (!t->s->clear_next || !smtpc_tls_may_go_clear(&t->p->tls, t->rq->arrival_us))
+		return false;
+	log_info("%.*s: %s: %s: tried in clear", SV_ARG(t->rq->queue_id), t->s->relay, why->text);
+	t->s->unfit = true;
+	done_with_session(t);
+	to->policy = (struct smtpc_policy){ .level = TLS_LEVEL_NONE, .key = "in clear after a failure" };
+	return true;
+}
+
+static void greet_and_use(struct smtpc_try *t, struct smtpc_place *to)
 {
 	struct smtpc_why why;
-	if (smtpc_hello(t->p, t->s, to, &why) == 1) {
+	int rc = smtpc_hello(t->p, t->s, to, &why);
+	if (rc < 0 && in_clear_now(t, to, &why)) {
+		if (!open_session(t, to))
+			return;
+		rc = smtpc_hello(t->p, t->s, to, &why);
+	}
+	if (rc == 1) {
 		(void)use_session(t);
 		return;
 	}
@@ -84,9 +102,11 @@ static void greet_and_use(struct smtpc_try *t, const struct smtpc_place *to)
 }
 
 /* One address or socket. LAST: there is no other; LAST_DEST: nor another destination. */
-static void try_place(struct smtpc_try *t, const struct smtpc_place *to, bool last, bool last_dest)
+static void try_place(struct smtpc_try *t, struct smtpc_place *to, bool last, bool last_dest)
 {
 	unsigned limit = t->p->set.session_limit;
+	if (smtpc_tls_policy(&t->p->tls, to, t->rq->arena, &t->why) < 0)
+		return;
 	t->final = last_dest && (last || (limit > 0 && t->sessions + 1 >= limit));
 	while ((t->s = smtpc_cache_take(t->p->cache, to)) != NULL) {
 		if (use_session(t)) {

@@ -16,7 +16,8 @@ static int pre_jail(struct server *s, bool lmtp, struct err *e)
 	/* tables are proxymap's; pure ones are read now */
 	const struct maps_env env = { .proxymap = server_pool(s, p->core.proxymap_service_name, 20), .jailed = true };
 	if (generic_open(&p->generic, lmtp ? "lmtp_generic_maps" : "smtp_generic_maps", p->set.generic_maps,
-		    &p->core, &env, e) < 0)
+		    &p->core, &env, e) < 0 ||
+		smtpc_tls_init(&p->tls, s, lmtp, &env, e) < 0)
 		return -1;
 	struct err why = ERR_INIT; /* a table that is wrong is told by each look-up that meets it */
 	(void)!maps_check(p->generic.maps, &why);

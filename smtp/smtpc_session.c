@@ -1,7 +1,7 @@
 /*
  * The dialogue up to the first mail: connect, greeting, EHLO or HELO.
  *
- *     connect -> greeting 220 -> EHLO -> 250: ready
+ *     connect -> greeting 220 -> EHLO -> 250: TLS, and EHLO again (smtpc_tls.c), or ready
  *                    |             |-> 421: refused     -> other: HELO -> 250: ready, else refused
  *                    |-> 4xx, 5xx: refused
  */
@@ -36,6 +36,8 @@ int smtpc_command(struct smtpc_session *s, const char *fmt, ...)
 int smtpc_lost(struct smtpc_session *s, int rc, const char *doing, struct smtpc_why *why)
 {
 	s->broken = true;
+	if (rc == STREAM_ERR && s->tls && tls_failure(s->tls)[0])
+		log_info("TLS error with %s: %s", s->relay, tls_failure(s->tls));
 	if (rc == STREAM_TIMEOUT)
 		smtpc_because(why, DSN(4, 4, 2), "conversation with %s timed out while %s", s->name, doing);
 	else if (rc == STREAM_CANCELLED)
@@ -152,6 +154,7 @@ static void session_free(struct smtpc_session *s)
 	stream_free(s->stream);
 	smtp_reply_free(&s->got);
 	free(s->dest);
+	free(s->rules);
 	free(s->host);
 	free(s->ip);
 	free(s->name);
@@ -202,13 +205,14 @@ static int own_name(struct smtpc *p, struct smtpc_session *s, const struct smtpc
 	return -1;
 }
 
-int smtpc_hello(struct smtpc *p, struct smtpc_session *s, const struct smtpc_place *to, struct smtpc_why *why)
+static int introduce(struct smtpc *p, struct smtpc_session *s, const struct smtpc_place *to, bool esmtp,
+	struct smtpc_why *why)
 {
 	const struct smtpc_settings *set = s->set;
-	bool esmtp = set->lmtp;
 	struct smtpc_ehlo said;
-	if (greeting(s, &esmtp, why) < 0)
-		return -1;
+	/* what was said before TLS was said by anybody */
+	s->features = 0;
+	s->size_limit = 0;
 	if (esmtp || set->lmtp) {
 		const char *doing = set->lmtp ? "performing the LHLO handshake" : "performing the EHLO handshake";
 		smtpc_command(s, "%s %s", set->lmtp ? "LHLO" : "EHLO", set->helo_name);
@@ -230,6 +234,15 @@ int smtpc_hello(struct smtpc *p, struct smtpc_session *s, const struct smtpc_pla
 		return refused(s, why);
 	smtpc_ehlo_parse(sv_upto(buf_sv(&s->got.text), 256), 0, &said);
 	return own_name(p, s, to, said.domain, why);
+}
+
+int smtpc_hello(struct smtpc *p, struct smtpc_session *s, const struct smtpc_place *to, struct smtpc_why *why)
+{
+	bool esmtp = s->set->lmtp;
+	if (smtpc_tls_wrap(p, s, to, why) < 0 || greeting(s, &esmtp, why) < 0 || introduce(p, s, to, esmtp, why) < 0)
+		return -1;
+	int rc = smtpc_tls_begin(p, s, to, why);
+	return rc == 1 ? introduce(p, s, to, true, why) : rc == 0 ? 1 : -1;
 }
 
 static int dial_unix(struct smtpc *p, const struct smtpc_dest *d, struct smtpc_why *why)
@@ -259,6 +272,7 @@ struct smtpc_session *smtpc_open(struct smtpc *p, const struct smtpc_place *to, 
 	struct smtpc_session *s = mem_alloc(sizeof(*s));
 	smtp_reply_init(&s->got);
 	s->set = &p->set;
+	s->rules = mem_strdup(to->policy.key);
 	s->stream = stream_new(fd);
 	s->dest = mem_svdup(d->text);
 	s->best = !to->addr || to->addr->best;

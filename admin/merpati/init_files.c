@@ -43,7 +43,8 @@ static void put_tls(const char *dir, struct buf *out)
 	        "smtpd_tls_chain_files = %s/tls/key.pem, %s/tls/cert.pem\n"
 	        "smtpd_tls_security_level = may\n"
 	        "smtpd_tls_received_header = yes\n"
-	        "smtpd_tls_loglevel = 1\n",
+	        "smtpd_tls_loglevel = 1\n"
+	        "smtp_tls_security_level = may\n",
 	        dir, dir);
 }
 

@@ -94,7 +94,7 @@ class SmtpWorld:
 
     def request(self, rcpts, nexthop, sender="from@here.test", content=b"Subject: test\n\nhello\n", flags=0,
                 notify=None, orcpts=None, originals=None, envid="", ret=0, smtputf8=False, body_type="", conn=None,
-                qid=QID, request=9, pad=0):
+                qid=QID, request=9, pad=0, arrival=0):
         """Send one; the file of the mail stays open until the daemon has it. The connection."""
         c = conn or self.client()
         n = len(rcpts)
@@ -105,7 +105,7 @@ class SmtpWorld:
             self.log = os.dup(log.fileno())
             self.test.addCleanup(os.close, self.log)
             c.send(DELIVER, 1, f_str(1, qid) + f_str(2, "active") + f_u64(3, 7) + f_u32(4, flags) +
-                   f_str(5, nexthop) + f_str(6, sender) + f_u64(8, pad) + f_u64(9, len(content)) +
+                   f_str(5, nexthop) + f_str(6, sender) + f_i64(7, int(arrival * 1e6)) + f_u64(8, pad) + f_u64(9, len(content)) +
                    f_u64(10, len(content) + content.count(b"\n")) + f_u32(11, content_flags) + f_str(12, envid) +
                    f_u32(13, ret) + f_str(14, body_type) + f_bool(15, smtputf8) +
                    f_u64s(16, [300 + i for i in range(n)]) + f_strs(17, rcpts) +

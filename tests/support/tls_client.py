@@ -78,7 +78,7 @@ class Authority:
 
     def sign(self, name, san=None, kind="ec", days="30", usage="serverAuth,clientAuth", cn=None):
         """(key file, certificate file) for NAME."""
-        base = os.path.join(self.dir, name.replace("*", "_") + "." + kind)
+        base = os.path.join(self.dir, f"{self.name}.{name.replace('*', '_')}.{kind}")
         new = ["rsa:2048"] if kind == "rsa" else ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
         openssl("req", "-newkey", *new, "-nodes", "-subj", f"/CN={cn or name}", "-keyout", base + ".key",
                 "-out", base + ".csr")

@@ -162,8 +162,8 @@ class Check(unittest.TestCase):
         code, text = self.check(m)
         self.assertEqual(code, 78)
         self.assertRegex(text, rf"main\.cf, line {line}.*message_size_limit|message_size_limit.*line {line}")
-        m.edit("main.cf", "message_size_limit = 1000000\nsmtp_tls_security_level = may\n")
-        self.assertRegex(self.check(m)[1], r"warning: .*main\.cf, line \d+: smtp_tls_security_level .*no effect")
+        m.edit("main.cf", "message_size_limit = 1000000\nsmtp_tls_per_site = may\n")
+        self.assertRegex(self.check(m)[1], r"warning: .*main\.cf, line \d+: smtp_tls_per_site .*no effect")
 
     def test_services_maps_owners_modes(self):
         m = Instance(self)

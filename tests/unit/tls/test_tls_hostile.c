@@ -11,12 +11,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 
 #include "lib/fiber/fiber.h"
 #include "lib/sys/clock.h"
 #include "lib/tls/tls_conn.h"
 #include "lib/tls/tls_selfsigned.h"
+#include "tests/support/tmpdir.h"
 
 enum attack { KEY_UPDATES, KEY_UPDATES_ASKED, RENEGOTIATION };
 
@@ -187,11 +190,121 @@ static void test_renegotiation(void **state)
 	assert_true(s.result <= 0);
 }
 
+/* --- a certificate with a NUL in its name ----------------------------------------------------------- */
+
+static const char evil[] = "mail.example.test\0.evil.example";
+
+/* dNSName or, with none, common name: what stands before the NUL is the name that is wanted. */
+static struct tls_keys *evil_keys(bool dns, const char *ca_file)
+{
+	EVP_PKEY *key = EVP_EC_gen("P-256");
+	X509 *x = X509_new();
+	X509_set_version(x, X509_VERSION_3);
+	ASN1_INTEGER_set(X509_get_serialNumber(x), 7);
+	X509_gmtime_adj(X509_getm_notBefore(x), -60);
+	X509_gmtime_adj(X509_getm_notAfter(x), 3600);
+	X509_set_pubkey(x, key);
+	X509_NAME_add_entry_by_NID(X509_get_subject_name(x), NID_commonName, V_ASN1_UTF8STRING,
+		(const unsigned char *)evil, sizeof(evil) - 1, -1, 0);
+	X509_set_issuer_name(x, X509_get_subject_name(x));
+	if (dns) {
+		GENERAL_NAMES *names = sk_GENERAL_NAME_new_null();
+		GENERAL_NAME *g = GENERAL_NAME_new();
+		ASN1_IA5STRING *s = ASN1_IA5STRING_new();
+		ASN1_STRING_set(s, evil, sizeof(evil) - 1);
+		GENERAL_NAME_set0_value(g, GEN_DNS, s);
+		sk_GENERAL_NAME_push(names, g);
+		X509_add1_ext_i2d(x, NID_subject_alt_name, names, 0, 0);
+		GENERAL_NAMES_free(names);
+	}
+	X509_sign(x, key, EVP_sha256());
+	BIO *pem = BIO_new(BIO_s_mem());
+	PEM_write_bio_PrivateKey(pem, key, NULL, NULL, 0, NULL, NULL);
+	PEM_write_bio_X509(pem, x);
+	char *p;
+	long n = BIO_get_mem_data(pem, &p);
+	FILE *f = fopen(ca_file, "w");
+	PEM_write_X509(f, x);
+	fclose(f);
+	struct err e = ERR_INIT;
+	struct tls_keys *k = tls_keys_parse("evil", sv_n(p, (size_t)n), &e);
+	BIO_free(pem);
+	X509_free(x);
+	EVP_PKEY_free(key);
+	return k;
+}
+
+struct visit {
+	struct tls_ctx *server, *client;
+	int fds[2];
+	int rc;
+	struct err e;
+	char subject[TLS_NAME_MAX];
+	bool trusted;
+};
+
+static void host(void *arg)
+{
+	struct visit *v = arg;
+	struct err e = ERR_INIT;
+	struct tls *t = tls_new_server(v->server, v->fds[0]);
+	(void)!tls_handshake(t, fiber_deadline(10000), &e);
+	stream_free(tls_stream(t));
+}
+
+static void visit(void *arg)
+{
+	static const char *const wanted[] = { "mail.example.test" };
+	const struct tls_client_policy p = { .level = TLS_LEVEL_SECURE, .protocols = { 0x303, 0x304 }, .match = wanted,
+		.nmatch = 1 };
+	struct visit *v = arg;
+	struct fiber *f = fiber_spawn("host", 0, host, v);
+	fiber_hold(f);
+	struct tls *t = tls_new_client(v->client, v->fds[1], &p);
+	v->rc = tls_handshake(t, fiber_deadline(10000), &v->e);
+	v->trusted = tls_facts(t)->peer >= TLS_PEER_TRUSTED;
+	snprintf(v->subject, sizeof(v->subject), "%s", tls_facts(t)->subject);
+	stream_free(tls_stream(t));
+	(void)fiber_join(f, fiber_deadline(10000));
+	fiber_release(f);
+	fiber_stop(0);
+}
+
+static void test_nul_in_names(void **state)
+{
+	char *dir = tmpdir_new(), ca[300];
+	(void)state;
+	snprintf(ca, sizeof(ca), "%s/ca.pem", dir);
+	for (int dns = 0; dns < 2; dns++) {
+		struct visit v = { .rc = 9 };
+		struct err e = ERR_INIT;
+		struct tls_keys *k = evil_keys(dns, ca);
+		assert_non_null(k);
+		const struct tls_server_config sc = { .common = { .keys = k, .protocols = { 0x303, 0x304 } },
+			.service = "x" };
+		const struct tls_common cc = { .protocols = { 0x303, 0x304 }, .trust = { .file = ca } };
+		v.server = tls_ctx_server(&sc, &e);
+		v.client = tls_ctx_client(&cc, &e);
+		assert_true(v.server && v.client);
+		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, v.fds), 0);
+		assert_int_equal(fiber_main(visit, &v), 0);
+		assert_true(v.trusted); /* its authority is believed, and still */
+		assert_int_equal(v.rc, 0);
+		assert_non_null(strstr(v.e.text, "not verified"));
+		assert_string_equal(v.subject, ""); /* such a name is none */
+		tls_ctx_free(v.server);
+		tls_ctx_free(v.client);
+		tls_keys_free(k);
+	}
+	tmpdir_remove(dir);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_key_updates),
 		cmocka_unit_test(test_renegotiation),
+		cmocka_unit_test(test_nul_in_names),
 	};
 	(void)signal(SIGPIPE, SIG_IGN);
 	return cmocka_run_group_tests_name("tls_hostile", tests, make_keys, drop_keys);
