@@ -81,6 +81,28 @@ class Pair(unittest.TestCase):
         self.one.wait_idle()
         self.assertEqual(len(self.one.mails("anna")), 1)
 
+    def test_utf8_and_eight_bits_pass(self):
+        """SMTPUTF8 and BODY go from hop to hop; a host that has neither gets the second in quoted-printable."""
+        text = "From: a@one.test\r\nSubject: gr\u00fc\u00dfe\r\nContent-Transfer-Encoding: 8bit\r\n\r\n\u00e4\r\n".encode()
+        with self.one.smtp() as s:
+            s.ehlo("x")
+            for options in (["SMTPUTF8", "BODY=8BITMIME"], ["BODY=8BITMIME"]):
+                self.assertEqual(s.mail("anna@one.test", options)[0], 250)
+                self.assertEqual(s.rcpt("bert@two.test")[0], 250)
+                self.assertEqual(s.data(text)[0], 250)
+        mails = [open(p, "rb").read() for p in self.two.wait_mails("bert", 2)]
+        for octets in mails:
+            self.assertIn("gr\u00fc\u00dfe\nContent-Transfer-Encoding: 8bit\n".encode(), octets)
+        self.assertEqual(sorted(bool(re.search(rb"by mail.two.test[^;]* with UTF8SMTP", m)) for m in mails), [False, True])
+        self.two.edit("main.cf", "smtpd_discard_ehlo_keywords = smtputf8, 8bitmime\n")
+        self.two.merpati("reload")
+        with self.one.smtp() as s:
+            s.ehlo("x"), s.mail("anna@one.test", ["BODY=8BITMIME"]), s.rcpt("bert@two.test"), s.data(text)
+            s.mail("anna@one.test", ["SMTPUTF8"]), s.rcpt("bert@two.test"), s.data(text)
+        self.one.wait_log(r"dsn=5.6.7, status=bounced \(SMTPUTF8 is required, but was not offered by host mx.two.test")
+        mails = [open(p, "rb").read() for p in self.two.wait_mails("bert", 3)]
+        self.assertEqual(sum(b"Content-Transfer-Encoding: quoted-printable\n\n=C3=A4\n" in m for m in mails), 1)
+
     def test_a_host_that_is_down_gets_it_later(self):
         self.two.stop()
         self.one.send("anna@one.test", ["bert@two.test"])
