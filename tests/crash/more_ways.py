@@ -257,7 +257,7 @@ class Homes(Mails):
     extra = []
     more = ["local:open:partial:1:EOPNOTSUPP"] + \
         [f"local:fsync:*/mail/*:{n}:EIO" for n in (1, 2, 3, 4)] + ["local:mkdir:*/mail/*:2:ENOSPC"] + \
-        [f"local:fsync:*/Maildir:{n}:EIO" for n in (1, 2)]
+        [f"local:fsync:*/Maildir:{n}:EIO" for n in (1, 2)] + ["local:fsync:*/example.test/bert:1:EIO"]
 
     def __init__(self, m):
         super().__init__(m)

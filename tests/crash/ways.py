@@ -231,7 +231,8 @@ class Workers:
         "postman:sendmsg:4:KILL", "postman:recvmsg:6:KILL", "local:write:*/partial/*:1:KILL",
         "local:open:partial/*:1:ENOSPC", "local:unlink:partial/*:1:EIO", "local:unlink:partial/*:1:KILL",
     ]
-    more = [f"postman:fsync:*/out/*:{n}:EIO" for n in (1, 2, 3, 4)] + ["postman:fsync:*/out:1:EIO"]
+    more = [f"postman:fsync:*/out/*:{n}:EIO" for n in (1, 2, 3, 4)] + \
+        [f"postman:fsync:*/out:{n}:EIO" for n in (1, 2, 3)]
     END = "the end"
 
     def __init__(self, m):
