@@ -89,7 +89,10 @@ int smtpc_dest_parse(struct sv text, const struct smtpc_ports *ports, struct smt
 	}
 	if (sv_istarts(rest, SV("inet:")))
 		rest = sv_from(rest, sizeof("inet:") - 1);
-	if (!split(rest, &host, &port, &quoted) || host.len == 0)
+	bool whole = split(rest, &host, &port, &quoted);
+	if (whole && quoted && sv_istarts(host, SV("IPv6:")))
+		host = sv_from(host, sizeof("IPv6:") - 1);
+	if (!whole || host.len == 0)
 		return err_set(e, ERR_CONFIG, "next hop \"%.*s\" is neither host, host:port nor [host]:port",
 			SV_ARG(text));
 	if (port.len == 0)
@@ -98,8 +101,6 @@ int smtpc_dest_parse(struct sv text, const struct smtpc_ports *ports, struct smt
 		return err_set(e, ERR_CONFIG,
 			"next hop \"%.*s\": \"%.*s\" is no port number and not in known_tcp_ports", SV_ARG(text),
 			SV_ARG(port));
-	if (quoted && sv_istarts(host, SV("IPv6:")))
-		host = sv_from(host, sizeof("IPv6:") - 1);
 	out->name = host;
 	out->kind = quoted || ports->lmtp ? SMTPC_DEST_HOST : SMTPC_DEST_DOMAIN;
 	if (addr_ipv4_valid(host) || addr_ipv6_valid(host))

@@ -33,6 +33,7 @@ static const struct {
 	{ "unix:", true, -1, 0, NULL, 0 },
 	{ "", false, -1, 0, NULL, 0 },
 	{ "[]", false, -1, 0, NULL, 0 },
+	{ "[IPv6:]", false, -1, 0, NULL, 0 },
 	{ "[mx", false, -1, 0, NULL, 0 },
 	{ "[mx]25", false, -1, 0, NULL, 0 },
 	{ "[mx]:", false, -1, 0, NULL, 0 },
