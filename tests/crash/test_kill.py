@@ -82,6 +82,7 @@ class Agents(unittest.TestCase):
     DAEMONS = ["postman", "local", "virtual", "pipe", "bounce", "pickup"]
 
     def setUp(self):
+        print("kill: seed", SEED)
         self.rnd = random.Random(SEED)
         self.m = Instance(self, main_cf=FAST)
         self.places = Workers(self.m)
