@@ -25,11 +25,40 @@ static const char *users_file(struct server *s, const struct params_auth *p)
 	return path;
 }
 
+/* The folder of each table that a list like "hash:/etc/merpati/uids" names: it is opened before the jail, and again
+ * when postmap has made another one. */
+static int table_folders(struct server *s, struct sv list, struct err *e)
+{
+	while (!sv_empty(list)) {
+		struct sv item = sv_take_until(&list, ',');
+		struct sv word;
+
+		while (!sv_empty(word = sv_take_word(&item))) {
+			char dir[4096];
+			ptrdiff_t at = sv_find(word, SV(":/")), slash = sv_rchr(word, '/');
+
+			if (at < 0 || slash <= at)
+				continue; /* static:, inline: and so on */
+			struct sv path = sv_from(word, (size_t)at + 1);
+			size_t n = (size_t)(slash - at - 1);
+
+			if (sv_copyz(sv_upto(path, n ? n : 1), dir, sizeof(dir)) < 0 || server_allow_read(s, dir) < 0)
+				return err_set(e, ERR_CONFIG, "too many tables, or too long a name: %.*s",
+				        SV_ARG(word));
+		}
+	}
+	return 0;
+}
+
 static int paths(struct server *s, struct err *e)
 {
 	struct params_auth p;
+	struct params_virtual v;
 
-	if (params_auth_load(server_config(s), &p, e) < 0)
+	if (params_auth_load(server_config(s), &p, e) < 0 || params_virtual_load(server_config(s), &v, e) < 0)
+		return -1;
+	if (server_is_system(s) && (table_folders(s, sv_z(v.virtual_uid_maps), e) < 0 ||
+	            table_folders(s, sv_z(v.virtual_gid_maps), e) < 0))
 		return -1;
 	/* the folder, not the file: `merpati user` replaces the file by rename */
 	char *dir = mem_strdup(users_file(s, &p));

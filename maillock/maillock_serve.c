@@ -131,8 +131,9 @@ static int handle(struct session *s, const struct maillock_request *r, struct er
 		return rc < 0 ? -1 : 1; /* one that somebody has broken is gone, too */
 	case MAILLOCK_NOTE:
 	case MAILLOCK_FORGET:
-		rc = lock(s, r, e);
-		return rc == 1 ? offload(s, r->op == MAILLOCK_NOTE ? STEP_NOTE : STEP_FORGET, r, e) : rc;
+		/* also without a lock of ours: mailbox_delivery_lock may name none but the kernel's */
+		rc = holds(s, r->name) ? 1 : whose(s, r, e);
+		return rc < 0 ? -1 : offload(s, r->op == MAILLOCK_NOTE ? STEP_NOTE : STEP_FORGET, r, e);
 	}
 	return err_set(e, ERR_BUG, "operation %d", (int)r->op);
 }

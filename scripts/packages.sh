@@ -1,7 +1,7 @@
 # Debian packages that building, testing and trying merpati need. Sourced by quickstart, tests/run, .ci/run.
 BUILD_PACKAGES="gcc libc6-dev cmake ninja-build pkg-config git libssl-dev libdb5.3-dev libc-ares-dev
  libcmocka-dev libuv1-dev liblmdb-dev libidn2-dev libseccomp-dev libcrypt-dev libpam0g-dev"
-TEST_PACKAGES="python3 procps openssl curl swaks msmtp mutt procmail maildrop isync fetchmail expect iproute2 mount util-linux mandoc passwd strace btrfs-progs
+TEST_PACKAGES="python3 procps openssl curl swaks msmtp mutt alpine procmail maildrop isync fetchmail expect iproute2 mount util-linux mandoc passwd strace btrfs-progs
  libsodium23 libunwind8 liblz4-1 libbz2-1.0
  libacl1 libapparmor1 libip4tc2 libkmod2"  # the last two lines: what the unpacked doveadm and systemd-analyze link
 DEB_PACKAGES="build-essential debhelper lintian po-debconf"  # tests/deb/run; libraries: BUILD_PACKAGES

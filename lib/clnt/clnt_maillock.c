@@ -283,20 +283,26 @@ void clnt_maillock_unlock(void *context, const char *name)
 	pthread_mutex_unlock(&c->mutex);
 }
 
-int clnt_maillock_make(void *context, const char *name, struct err *e)
+/* What needs no lock. */
+static int ask_once(struct clnt_maillock *c, const struct maillock_request *r, struct err *e)
 {
-	struct clnt_maillock *c = context;
-	struct maillock_request r;
 	int fd = -1;
-	if (request(&r, MAILLOCK_MAKE, name, e) < 0)
-		return -1;
 	if (!c->socket)
 		pthread_mutex_lock(&c->mutex);
-	int rc = ask(c, &fd, &r, e);
+	int rc = ask(c, &fd, r, e);
 	if (!c->socket)
 		pthread_mutex_unlock(&c->mutex);
 	if (fd >= 0)
 		sys_close(fd);
+	return rc;
+}
+
+int clnt_maillock_make(void *context, const char *name, struct err *e)
+{
+	struct maillock_request r;
+	if (request(&r, MAILLOCK_MAKE, name, e) < 0)
+		return -1;
+	int rc = ask_once(context, &r, e);
 	return rc == 0 ? err_set(e, ERR_TEMP, "maillock: mailbox \"%s\" is busy", name) : rc;
 }
 
@@ -305,12 +311,10 @@ int clnt_maillock_note(void *context, const char *name, const uint64_t *numbers,
 	struct clnt_maillock *c = context;
 	struct maillock_request r;
 	struct held *h = find_held(c, name);
-	if (!h)
-		return err_set(e, ERR_BUG, "maillock: a note about mailbox \"%s\", which is not locked", name);
 	if (request(&r, numbers ? MAILLOCK_NOTE : MAILLOCK_FORGET, name, e) < 0)
 		return -1;
 	for (size_t i = 0; numbers && i < MAILLOCK_NUMBERS; i++)
 		r.number[i] = numbers[i];
-	int rc = ask_held(c, h, &r, e);
+	int rc = h ? ask_held(c, h, &r, e) : ask_once(c, &r, e);
 	return rc == 0 ? err_set(e, ERR_TEMP, "maillock: the lock of mailbox \"%s\" was lost", name) : rc;
 }

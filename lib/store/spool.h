@@ -39,7 +39,8 @@ struct store_spool {
 	void (*unlock)(void *ctx, const char *name);
 	/* NAME, for its owner, when it is missing. 1 it is there, -1. */
 	int (*make)(void *ctx, const char *name, struct err *e);
-	/* NAME.append, under the lock: the numbers of struct store_note in their order; NULL: remove it. 1, -1. */
+	/* NAME.append, under a lock, this one or the kernel's: the numbers of struct store_note in their order; NULL:
+	 * remove it. 1, -1. */
 	int (*note)(void *ctx, const char *name, const uint64_t *numbers, struct err *e);
 	void *ctx;
 };

@@ -26,8 +26,8 @@ enum maillock_op {
 	MAILLOCK_LOCK = 1, /* make NAME.lock */
 	MAILLOCK_UNLOCK,   /* remove it */
 	MAILLOCK_MAKE,     /* make NAME, when it is missing */
-	MAILLOCK_NOTE,     /* write the numbers into NAME.append; under the lock */
-	MAILLOCK_FORGET,   /* remove NAME.append; under the lock */
+	MAILLOCK_NOTE,     /* write the numbers into NAME.append; under a lock, whichever */
+	MAILLOCK_FORGET,   /* remove NAME.append; the same */
 };
 
 struct maillock_request {

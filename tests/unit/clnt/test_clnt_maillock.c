@@ -13,7 +13,7 @@
 
 /* --- the server: a thread that does what the script says ------------------------------------------ */
 
-#define SCRIPT_MAX 8
+#define SCRIPT_MAX 9
 
 static struct {
 	int fd; /* listening, or one end of a pair */
@@ -97,24 +97,24 @@ static void a_lock_and_what_is_done_under_it(UNUSED void **state)
 	struct err e = ERR_INIT;
 	listen_anew();
 	struct clnt_maillock *c = clnt_maillock_new(path);
-	pthread_t t = begin("\1\1\1\1\1");
+	pthread_t t = begin("\1\1\1\1\1\1");
 	assert_int_equal(clnt_maillock_lock(c, "anna", &e), 1);
 	assert_int_equal(clnt_maillock_lock(c, "anna", &e), 0); /* by another thread: without a word to anybody */
-	assert_int_equal(clnt_maillock_note(c, "ben", n, &e), -1); /* not locked */
 	assert_int_equal(clnt_maillock_note(c, "anna", n, &e), 1);
 	assert_int_equal(clnt_maillock_note(c, "anna", NULL, &e), 1);
 	clnt_maillock_unlock(c, "anna");
 	clnt_maillock_unlock(c, "anna"); /* nothing to give up */
 	assert_int_equal(clnt_maillock_make(c, "anna", &e), 1);
+	assert_int_equal(clnt_maillock_note(c, "anna", n, &e), 1); /* under the kernel's lock */
 	end(t);
 	static const enum maillock_op ops[] = { MAILLOCK_LOCK, MAILLOCK_NOTE, MAILLOCK_FORGET, MAILLOCK_UNLOCK,
-		MAILLOCK_MAKE };
+		MAILLOCK_MAKE, MAILLOCK_NOTE };
 	for (size_t i = 0; i < ARRAY_LEN(ops); i++) {
 		assert_int_equal(fake.seen[i].op, ops[i]);
 		assert_string_equal(fake.seen[i].name, "anna");
 	}
 	assert_memory_equal(fake.seen[1].number, n, sizeof(n));
-	assert_int_equal(fake.connections, 2); /* one for the lock, one for what needs none */
+	assert_int_equal(fake.connections, 3); /* one for the lock, one for each thing that needs none */
 	clnt_maillock_free(c);
 	close(fake.fd);
 }
