@@ -34,9 +34,13 @@ static void compared(struct sv s)
 		return;
 	require(tls_name_fits(wanted, s, true)); /* a wildcard for more fits more */
 	require(sv_chr(s, '\0') < 0);
-	/* one name fits another only when they share their end: two labels at least, or all of it */
+	/* one name fits another only when they share their end: what is behind the wildcard, or all of it */
 	struct sv tail = sv_starts(s, SV("*.")) ? sv_from(s, 1) : s;
-	require(sv_ieq(wanted, s) || tail.len > 2);
+	if (sv_ends(tail, SV(".")))
+		tail = sv_upto(tail, tail.len - 1);
+	if (sv_ends(wanted, SV(".")))
+		wanted = sv_upto(wanted, wanted.len - 1);
+	require(sv_iends(wanted, tail) || (sv_starts(wanted, SV(".")) && sv_iends(tail, wanted)));
 }
 
 static void policy(struct sv s)
