@@ -277,7 +277,7 @@ static int set_up(void **state)
 {
 	char *dir = tmpdir_new();
 	snprintf(users_path, sizeof(users_path), "%s/users", dir);
-	the_auth.dir = auth_dir_new(users_path, "/m", &(struct auth_where){ NULL });
+	the_auth.dir = auth_dir_new(users_path, "/m", &(struct auth_where){ .home_mailbox = NULL });
 	*state = dir;
 	return 0;
 }

@@ -480,7 +480,7 @@ static void run_all(UNUSED void *arg)
 	snprintf(users, sizeof(users), "anna@example.test:{CRYPT}$y$secret:1000:7::/home/anna::\n");
 	write_users(users);
 	auth_dir_free(the_auth.dir); /* a file with the number of an old one would look changed in place */
-	the_auth.dir = auth_dir_new(users_path, "/m", &(struct auth_where){ NULL });
+	the_auth.dir = auth_dir_new(users_path, "/m", &(struct auth_where){ .home_mailbox = NULL });
 	unix_users();
 	ipc_pool_free(the_auth.pam);
 	ipc_pool_free(the_auth.workers);
@@ -494,7 +494,7 @@ static void serves(UNUSED void **state)
 
 	snprintf(users_path, sizeof(users_path), "%s/users", dir);
 	the_auth.set = (struct auth_settings){ .failure_delay_ms = 1, .wait_ms = 50 };
-	the_auth.dir = auth_dir_new(users_path, "/m", &(struct auth_where){ NULL });
+	the_auth.dir = auth_dir_new(users_path, "/m", &(struct auth_where){ .home_mailbox = NULL });
 	the_auth.penalty = auth_penalty_new(seed, 100);
 	wrong[0] = '\0';
 	assert_int_equal(fiber_main(run_all, NULL), 0);
