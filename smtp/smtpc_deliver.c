@@ -158,6 +158,8 @@ static void forgive_configuration(struct smtpc_try *t, const struct route *r, si
 		blame = t->p->set.lmtp ? "lmtp_fallback_relay" : "smtp_fallback_relay";
 	else if (sv_ieqz(t->rq->nexthop, t->p->core.relayhost))
 		blame = "relayhost";
+	else if (r->nfirst > 1) /* no recipient's domain looks like this */
+		blame = "list of next hops";
 	if (!blame || t->why.dsn.cls != 5)
 		return;
 	log_warn("%s configuration problem: %s", blame, t->why.text);

@@ -239,6 +239,13 @@ class Hosts(unittest.TestCase):
         w.dns[("z.test", A)] = ["127.0.0.1"]
         self.assertEqual(w.deliver(["a@z.test"], "z.test:25")[0].dsn, "5.4.6")
 
+    def test_a_list_of_next_hops_is_no_fault_of_the_mail(self):
+        """One that said "later", and then a name that does not exist: whoever wrote the list is told, the mail waits."""
+        w = self.world([{"RCPT": "450 4.2.0 later"}])
+        r, = w.deliver(["a@x.test"], "[127.0.0.2], [gone.test]")
+        self.assertEqual((r.status, r.dsn), (DEFERRED, "4.3.5"), r)
+        w.wait_log("list of next hops configuration problem: Host or domain name not found")
+
     def test_bind_address(self):
         w = self.world([{}], "smtp_bind_address = 127.0.0.7")
         peers = []
