@@ -21,10 +21,21 @@ bool smtpc_needs_utf8(const struct deliver_request *rq)
 	return false;
 }
 
+/* Without smtp_quote_rfc821_envelope; a line end in a quoted local part must not begin a command even then. */
+static int put_unquoted(struct buf *out, struct sv address)
+{
+	int rc = 0;
+	for (size_t i = 0; i < address.len; i++) {
+		unsigned char c = (unsigned char)address.p[i];
+		rc |= buf_putc(out, c < 0x20 || c == 0x7f ? '?' : (char)c);
+	}
+	return rc;
+}
+
 static int put_path(struct buf *out, struct sv address, const struct smtpc_session *s)
 {
 	int rc = buf_putc(out, '<');
-	rc |= s->set->quote ? addr_quote(out, address) : buf_put_sv(out, address);
+	rc |= s->set->quote ? addr_quote(out, address) : put_unquoted(out, address);
 	return rc | buf_putc(out, '>');
 }
 

@@ -159,7 +159,8 @@ static int envelope(struct transaction *x, struct smtpc_why *why)
 			return 1;
 		size_t step = x->heard;
 		long seconds = step_seconds(x, step, &doing);
-		if (smtpc_reply(x->s, seconds, doing, why) < 0)
+		if (smtpc_reply(x->s, seconds, doing, why) < 0 ||
+			(x->heard + 1 == x->sent && smtpc_in_step(x->s, doing, why) < 0))
 			return -1;
 		if (step == STEP_MAIL && x->s->got.code == 421 && x->s->mails > 0)
 			return smtpc_lost(x->s, STREAM_EOF, doing, why); /* it has had enough of this session */

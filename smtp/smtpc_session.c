@@ -73,7 +73,10 @@ static int reply_line(struct smtpc_session *s, struct sv *line, int64_t deadline
 		return rc;
 	*line = sv_upto(stream_buffered(s->stream), LINE_MAX_OCTETS / 2);
 	rc = smtp_reply_line(&s->got, *line) + NO_REPLY + 1;
-	int skipped = rc == NO_REPLY ? 1 : stream_discard_line(s->stream, DISCARD_MAX, deadline);
+	if (rc == NO_REPLY)
+		return rc;
+	*line = SV("a line without an end"); /* the view ends with the next read */
+	int skipped = stream_discard_line(s->stream, DISCARD_MAX, deadline);
 	return skipped == 1 ? rc : skipped == STREAM_TOO_LONG ? NO_REPLY : skipped;
 }
 
@@ -94,6 +97,19 @@ int smtpc_reply(struct smtpc_session *s, long seconds, const char *doing, struct
 		return not_smtp(s, line, doing, why);
 	log_debug("< %s: %s", s->relay, buf_z(&s->got.text));
 	return 1;
+}
+
+int smtpc_in_step(struct smtpc_session *s, const char *doing, struct smtpc_why *why)
+{
+	struct sv early = stream_buffered(s->stream);
+	/* a server may leave at any time (RFC 5321 3.8): the next command meets that */
+	if (sv_empty(early) || sv_starts(early, SV("421")))
+		return 1;
+	s->broken = true;
+	smtpc_because(why, DSN(4, 5, 0), "Protocol error: host %s sent a reply which no command asked for while %s",
+		s->name, doing);
+	why->dead = true;
+	return -1;
 }
 
 /* The reply on one line, at most SIZE octets with the NUL. */

@@ -205,6 +205,7 @@ class Dialogue(unittest.TestCase):
         rows = {
             b"\0\xff\x01\r\n": "4.5.0", b"hello\r\n": "4.5.0", b"99 x\r\n": "4.5.0", b"650 x\r\n": "4.5.0",
             b"250-a\r\n550 b\r\n": "4.5.0", b"250-" + b"x" * 100000 + b"\r\n250 ok\r\n": None,
+            b"250-" + b"y" * 500000: "4.5.0", b"250-a\r\n250 " + b"z" * 500000: "4.5.0",
             b"250-x\r\n" * 300 + b"250 ok\r\n": "4.5.0", b"\r\n": "4.5.0", b"250" + b"y" * 500000: "4.5.0",
             b"2500\r\n": "4.5.0", b"250\r\n": None, b"250 ok\n": None, b"150 x\r\n": "4.5.0"}
         for octets, dsn in rows.items():
@@ -215,6 +216,32 @@ class Dialogue(unittest.TestCase):
         self.assertEqual((r.status, r.dsn), (BOUNCED, "5.1.1"))
         self.assertNotIn("\x1b", r.text + r.diagnostic)
         self.w.wait_log("status=bounced (host mx.x.test[127.0.0.1] said: 550 5.1.1 bad?[2J")
+
+        r, = self.one({"MAIL": b"250-" + b"y" * 500000})
+        self.assertEqual(r.text, f"Protocol error: host {self.where()} sent \"a line without an end\", which is no reply, "
+                         "while sending MAIL FROM")
+
+    def test_a_reply_that_nobody_asked_for(self):
+        """What is there before a command, or before the dot, is no reply to it: the mail waits, nobody is judged by it."""
+        slow = {"EHLO": "250 mx.test"}
+        for script in ({"DATA": b"354 go on\r\n250 2.0.0 queued\r\n", ".": "554 5.7.1 spam"},
+                       {"MAIL": b"250 ok\r\n250 ok\r\n", "RCPT": ["250 ok", "550 5.1.1 who?"], **slow},
+                       {"RCPT": [b"250 ok\r\n550 5.1.1 who?\r\n", "250 ok"], **slow}):
+            r = self.one(script, rcpts=["a@x.test", "b@x.test"])
+            self.assertEqual([(x.status, x.dsn) for x in r], [(DEFERRED, "4.5.0")] * 2, (script, r))
+            self.assertIn("which no command asked for", r[0].text)
+            self.assertEqual(self.s.mails, [])
+        # but a server that is about to leave may say so at any time (RFC 5321 3.8)
+        r, = self.one({"RCPT": b"550 5.1.1 who?\r\n421 4.3.2 bye\r\n", **slow})
+        self.assertEqual((r.status, r.dsn), (BOUNCED, "5.1.1"), r)
+
+    def test_no_line_of_a_command_is_made_by_an_address(self):
+        """Also without smtp_quote_rfc821_envelope."""
+        for quote in ("yes", "no"):
+            self.one({}, rcpts=["a>\r\nRCPT TO:<evil@y.test", "b\0\n@x.test"], sender="f\r\nRSET\r\n@here.test",
+                     main_cf=f"smtp_quote_rfc821_envelope = {quote}\n")
+            self.assertEqual(self.s.verbs()[:5], ["EHLO", "MAIL", "RCPT", "RCPT", "DATA"], self.s.commands)
+            self.assertIn("evil", self.s.commands[2])
 
     def test_354_without_recipients(self):
         r, = self.one({"RCPT": "550 5.1.1 no", "DATA": "354 go on"})
