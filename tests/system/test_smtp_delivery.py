@@ -43,6 +43,9 @@ class Pair(unittest.TestCase):
         self.assertEqual(there.get_content(), ".a line\n..\n")
         self.assertEqual(there["Return-Path"], "<anna@one.test>")
         self.assertEqual(len(there.get_all("Received")), 2)
+        # both come with TLS at level may
+        self.assertRegex(there.get_all("Received")[0], r"(?s)using TLSv1\.3 with cipher TLS_.*with ESMTPS id")
+        self.one.wait_log("to=<bert@two.test>, .*status=sent")   # the mail is there before the line
         log = self.one.log()
         qid = re.search(r"(\w+): to=<bert@two.test>, relay=mx.two.test\[127.0.0.1\]:\d+, delay=[\d.]+, "
                         r"delays=[\d.]+/[\d.]+/[\d.]+/[\d.]+, dsn=2.0.0, status=sent \(250 2.0.0 Ok: queued as \w+\)", log)
