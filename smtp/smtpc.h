@@ -124,6 +124,8 @@ struct smtpc_try {
 	struct sv sender, *recipients;
 	struct smtpc_why why; /* of recipients that no server has taken yet */
 	bool final;           /* no other server comes after this one */
+	/* qmgr waits for ipc_timeout, then another agent has the mail: as fiber_deadline() */
+	int64_t dot_by, answer_by;
 	unsigned sessions;
 };
 

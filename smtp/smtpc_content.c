@@ -75,16 +75,18 @@ static int send_block(struct smtpc_session *s, struct buf *out, struct smtpc_why
 	return 1;
 }
 
-/* With smtp_per_request_deadline a slow server has no more time than the whole content is worth. */
+/* With smtp_per_request_deadline a slow server has no more time than the whole content is worth; never more than
+ * leaves time for the answer. */
 static int64_t whole_deadline(const struct smtpc_try *t)
 {
 	const struct smtpc_settings *set = t->s->set;
 	if (!set->whole_requests)
-		return INT64_MAX;
+		return t->dot_by;
 	int64_t seconds = set->times.data_xfer;
 	if (set->min_rate > 0)
 		seconds += (int64_t)(t->rq->crlf_size / set->min_rate);
-	return fiber_deadline(seconds * 1000);
+	int64_t whole = fiber_deadline(seconds * 1000);
+	return whole < t->dot_by ? whole : t->dot_by;
 }
 
 /* A content on its way. */
@@ -236,6 +238,8 @@ int smtpc_content(struct smtpc_try *t, struct smtpc_why *why)
 	int rc = is_converted(t) ? send_converted(&x) : send_plain(&x, block);
 	if (rc == 1 && crlf_finish(&x.crlf, &out) < 0)
 		rc = no_room(&x);
+	if (rc == 1 && fiber_deadline(0) > t->dot_by)
+		rc = smtpc_lost(t->s, STREAM_TIMEOUT, DOING, why);
 	if (rc == 1)
 		rc = send_block(t->s, &out, why);
 	buf_free(&out);

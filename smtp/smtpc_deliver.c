@@ -15,7 +15,8 @@
 #include "smtp/smtpc_cache.h"
 #include "smtp/smtpc_generic.h"
 
-#define DESTS_MAX 20 /* of one mail */
+#define DESTS_MAX        20          /* of one mail */
+#define ANSWER_MARGIN_MS (60 * 1000) /* for the way of the result to qmgr */
 
 struct route {
 	struct sv dests[DESTS_MAX];
@@ -126,7 +127,8 @@ static void try_addresses(struct smtpc_try *t, const struct smtpc_dest *d, bool 
 	unsigned limit = t->p->set.session_limit;
 	if (smtpc_hosts_find(t->p, d, t->rq->arena, &hosts, own, &t->why) < 0)
 		return;
-	for (size_t i = 0; i < hosts.n && smtpc_left(t->rq) > 0 && !fiber_cancelled(); i++) {
+	for (size_t i = 0; i < hosts.n && smtpc_left(t->rq) > 0 && !fiber_cancelled() && fiber_deadline(0) < t->dot_by;
+		i++) {
 		struct smtpc_place to = { .dest = d, .addr = &hosts.v[i], .loops = d->port == 25 };
 		try_place(t, &to, i + 1 == hosts.n, last_dest);
 		if (limit > 0 && t->sessions >= limit)
@@ -166,11 +168,21 @@ static void forgive_configuration(struct smtpc_try *t, const struct route *r, si
 	t->why.dsn = DSN(4, 3, 5);
 }
 
+/* A dot that is sent when qmgr has no patience left for its answer makes two mails of one. */
+static void set_deadlines(struct smtpc_try *t)
+{
+	int64_t all = (int64_t)t->p->core.ipc_timeout * 1000, done = (int64_t)t->p->set.times.data_done * 1000;
+	int64_t margin = all / 10 < ANSWER_MARGIN_MS ? all / 10 : ANSWER_MARGIN_MS;
+	t->answer_by = fiber_deadline(all - margin);
+	t->dot_by = t->answer_by - (done < all / 2 ? done : all / 2);
+}
+
 void smtpc_handle(struct deliver_request *rq, void *smtpc)
 {
 	struct smtpc_try t = { .p = smtpc, .rq = rq };
 	struct route r;
 	bool own = false;
+	set_deadlines(&t);
 	if (smtpc_generic_envelope(&t, &t.why) < 0) {
 		t.final = true;
 		deliver_connected(rq);

@@ -12,6 +12,7 @@
  */
 #include <stdlib.h>
 
+#include "lib/fiber/fiber.h"
 #include "lib/fiber/stream.h"
 #include "lib/mail/addr.h"
 #include "lib/sys/log.h"
@@ -159,6 +160,8 @@ static int envelope(struct transaction *x, struct smtpc_why *why)
 			return 1;
 		size_t step = x->heard;
 		long seconds = step_seconds(x, step, &doing);
+		if (fiber_deadline(0) > x->t->dot_by)
+			return smtpc_lost(x->s, STREAM_TIMEOUT, doing, why);
 		if (smtpc_reply(x->s, seconds, doing, why) < 0 ||
 			(x->heard + 1 == x->sent && smtpc_in_step(x->s, doing, why) < 0))
 			return -1;
@@ -182,6 +185,14 @@ static void hear_end(struct transaction *x, size_t i)
 	smtpc_rcpt_failed(x->t, i, &why);
 }
 
+/* For the answer to the dot: never longer than qmgr waits for ours. */
+static long end_seconds(const struct transaction *x)
+{
+	long most = x->s->set->times.data_done;
+	int64_t left = (x->t->answer_by - fiber_deadline(0)) / 1000;
+	return left >= most ? most : left > 1 ? (long)left : 1;
+}
+
 /* The dot was sent and the answer did not come: the server may have the mail. It is asked again later, and no
  * other server now, which would be sure to make two of one. */
 static int lost_end(struct transaction *x, struct smtpc_why *why)
@@ -200,7 +211,7 @@ static int end_of_data(struct transaction *x, struct smtpc_why *why)
 	for (size_t k = 0; k < x->n; k++) {
 		if (!x->taken[k])
 			continue;
-		if (smtpc_reply(x->s, set->times.data_done, doing, why) < 0)
+		if (smtpc_reply(x->s, end_seconds(x), doing, why) < 0)
 			return lost_end(x, why);
 		if (set->lmtp) {
 			hear_end(x, x->list[k]);

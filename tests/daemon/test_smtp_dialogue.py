@@ -1,5 +1,5 @@
 """smtp against servers made of Python: what becomes of each recipient, in whose words, and the line in the log."""
-import os, sys, unittest
+import os, sys, time, unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 from smtp_server import EHLO, HANG, SmtpServer, servers  # noqa: E402
@@ -185,6 +185,21 @@ class Dialogue(unittest.TestCase):
             r, = self.one({key: HANG}, main_cf=f"smtp_{parameter}_timeout = 1s")
             self.assertEqual((r.status, r.dsn, r.text),
                              (DEFERRED, "4.4.2", f"conversation with {self.where()} timed out while {words}"))
+
+    def test_qmgr_does_not_wait_for_ever(self):
+        """It asks another agent after ipc_timeout: by then this one has its result, and sends no dot that it cannot await."""
+        r, = self.one({".": HANG}, main_cf="ipc_timeout = 2s")
+        self.assertEqual((r.status, r.dsn), (DEFERRED, "4.4.2"), r)
+        self.assertIn("timed out while sending end of data", r.text)
+
+        def late(session, line):
+            wait_for("more than half of ipc_timeout", lambda: time.monotonic() > begin + 2.2)
+            return "250 ok" if line.startswith("RCPT") else "354 go on"
+        for script in ({"DATA": late}, {"RCPT": late, "EHLO": "250 mx.test"}):
+            begin = time.monotonic()
+            r, = self.one(script, main_cf="ipc_timeout = 4s")
+            self.assertEqual((r.status, r.dsn), (DEFERRED, "4.4.2"), (script, r))
+            self.assertEqual(self.s.mails, [])
 
     def test_every_cut_of_a_session(self):
         """The server's side of a session is cut after each of its octets: the mail is delivered or waits."""
