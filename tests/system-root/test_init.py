@@ -96,7 +96,7 @@ class Init(unittest.TestCase):
         with open(mail) as f:
             text = f.read()
         self.assertTrue(text.startswith("Return-Path: <root@mail-domain.example>\n"), text)
-        self.assertIn("\nDelivered-To: anna@mail-domain.example\n", text)
+        self.assertIn("\nDelivered-To: root@mail-domain.example\n", text)  # whom the alias was for
         with m.smtp() as s:
             self.assertEqual(s.docmd("EHLO x")[1].split(b"\n")[0], b"host.example.test")
         nobody = pwd.getpwnam("nobody")
