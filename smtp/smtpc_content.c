@@ -240,6 +240,8 @@ int smtpc_content(struct smtpc_try *t, struct smtpc_why *why)
 		rc = no_room(&x);
 	if (rc == 1 && fiber_deadline(0) > t->dot_by)
 		rc = smtpc_lost(t->s, STREAM_TIMEOUT, DOING, why);
+	if (rc == 1 && !deliver_awaited(t->rq))
+		rc = local_error(t->s, why, "the queue manager that gave the mail is gone, the next one asks again");
 	if (rc == 1)
 		rc = send_block(t->s, &out, why);
 	buf_free(&out);

@@ -121,14 +121,19 @@ static void try_place(struct smtpc_try *t, struct smtpc_place *to, bool last, bo
 	greet_and_use(t, to);
 }
 
+/* Is there somebody, and time, for the result of another server? */
+static bool is_wanted(const struct smtpc_try *t)
+{
+	return !fiber_cancelled() && fiber_deadline(0) < t->dot_by && deliver_awaited(t->rq);
+}
+
 static void try_addresses(struct smtpc_try *t, const struct smtpc_dest *d, bool last_dest, bool *own)
 {
 	struct smtpc_hosts hosts;
 	unsigned limit = t->p->set.session_limit;
 	if (smtpc_hosts_find(t->p, d, t->rq->arena, &hosts, own, &t->why) < 0)
 		return;
-	for (size_t i = 0; i < hosts.n && smtpc_left(t->rq) > 0 && !fiber_cancelled() && fiber_deadline(0) < t->dot_by;
-		i++) {
+	for (size_t i = 0; i < hosts.n && smtpc_left(t->rq) > 0 && is_wanted(t); i++) {
 		struct smtpc_place to = { .dest = d, .addr = &hosts.v[i], .loops = d->port == 25 };
 		try_place(t, &to, i + 1 == hosts.n, last_dest);
 		if (limit > 0 && t->sessions >= limit)

@@ -1,5 +1,8 @@
 #include "lib/deliver/deliver.h"
 
+#include <errno.h>
+#include <sys/socket.h>
+
 #include "lib/deliver/deliver_log.h"
 #include "lib/fiber/fiber.h"
 #include "lib/ipc/ipc.h"
@@ -39,6 +42,13 @@ void deliver_begin(struct deliver_request *rq)
 void deliver_connected(struct deliver_request *rq)
 {
 	rq->state->connected_us = now_us();
+}
+
+bool deliver_awaited(const struct deliver_request *rq)
+{
+	char octet;
+	ssize_t n = recv(ipc_conn_fd(rq->state->conn), &octet, 1, MSG_PEEK | MSG_DONTWAIT);
+	return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
 }
 
 static enum queue_result result_of(enum deliver_status s)

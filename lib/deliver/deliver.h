@@ -132,4 +132,8 @@ void deliver_relay(struct deliver_request *rq, const char *relay);
 void deliver_begin(struct deliver_request *rq);
 void deliver_connected(struct deliver_request *rq);
 
+/* Is the qmgr that asked still there? If not, another one will ask again, who does not read what is done now:
+ * before what cannot be taken back, an agent looks. */
+bool deliver_awaited(const struct deliver_request *rq);
+
 #endif

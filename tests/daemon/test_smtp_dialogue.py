@@ -201,6 +201,20 @@ class Dialogue(unittest.TestCase):
             self.assertEqual((r.status, r.dsn), (DEFERRED, "4.4.2"), (script, r))
             self.assertEqual(self.s.mails, [])
 
+    def test_a_mail_whose_qmgr_is_gone(self):
+        """The next qmgr gives it again and does not see what this session does: no dot, and no other server."""
+        self.s, other = servers(self, [{}, {}])
+        w, qmgr = SmtpWorld(self, f"smtp_tcp_port = {self.s.port}\n", hosts([self.s, other])), []
+
+        def data(session, line):
+            wait_for("the request was sent", lambda: qmgr)
+            qmgr.pop().close()
+            return "354 go on"
+        self.s.script["DATA"] = data
+        qmgr.append(w.request(["a@x.test"], "x.test"))
+        w.wait_log("status=deferred (local data error while talking to mx1.x.test[127.0.0.2]: the queue manager")
+        self.assertEqual((self.s.mails, other.sessions), ([], 0))
+
     def test_every_cut_of_a_session(self):
         """The server's side of a session is cut after each of its octets: the mail is delivered or waits."""
         whole = SmtpServer(self)
