@@ -92,6 +92,8 @@ MUST_USE int smtpc_reply(struct smtpc_session *s, long seconds, const char *doin
 /* After the last reply that is due: is there more? It would be believed to be for the next command, or for the
  * dot. 1; -1 (*WHY): the session is broken, and the last reply may have been for another command, too. */
 MUST_USE int smtpc_in_step(struct smtpc_session *s, const char *doing, struct smtpc_why *why);
+/* Is there anything to read: words that nobody asked for, or the end of the connection? */
+bool smtpc_speaks(const struct smtpc_session *s);
 /* Why a session broke while DOING: RC is of a stream function. -1. */
 int smtpc_lost(struct smtpc_session *s, int rc, const char *doing, struct smtpc_why *why);
 /* "host X said: ... (in reply to COMMAND)" with the code of the reply. */

@@ -88,14 +88,6 @@ static bool is_at(const struct smtpc_session *s, const struct smtpc_place *to)
 	return s->port == to->dest->port && strcmp(s->ip, to->addr->ip) == 0 && sv_eqz(to->addr->host, s->host);
 }
 
-/* Nothing to read: neither the end of the connection, nor words that nobody asked for. */
-static bool is_quiet(const struct smtpc_session *s)
-{
-	if (s->tls)
-		return !tls_input_waits(s->tls);
-	return stream_peer(s->stream) == STREAM_PEER_OPEN && sv_empty(stream_buffered(s->stream));
-}
-
 struct smtpc_session *smtpc_cache_take(struct smtpc_cache *c, const struct smtpc_place *to)
 {
 	LIST_FOREACH_SAFE(n, &c->idle)
@@ -104,7 +96,7 @@ struct smtpc_session *smtpc_cache_take(struct smtpc_cache *c, const struct smtpc
 		if (!is_at(s, to))
 			continue;
 		list_remove(&c->idle, n);
-		if (is_quiet(s))
+		if (!smtpc_speaks(s))
 			return s;
 		s->broken = true;
 		leave(s);

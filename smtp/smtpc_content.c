@@ -51,7 +51,7 @@ static int local_error(struct smtpc_session *s, struct smtpc_why *why, const cha
 	return -1;
 }
 
-/* The server has closed its side: what it said before, if anything, is the reason. */
+/* The server has closed its side, or speaks before the end: what it said, if it is a refusal, is the reason. */
 static int interrupted(struct smtpc_session *s, struct smtpc_why *why)
 {
 	struct smtpc_why last;
@@ -242,6 +242,9 @@ int smtpc_content(struct smtpc_try *t, struct smtpc_why *why)
 		rc = smtpc_lost(t->s, STREAM_TIMEOUT, DOING, why);
 	if (rc == 1 && !deliver_awaited(t->rq))
 		rc = local_error(t->s, why, "the queue manager that gave the mail is gone, the next one asks again");
+	/* what it says before the dot would be believed to be the answer to it */
+	if (rc == 1 && smtpc_speaks(t->s))
+		rc = interrupted(t->s, why);
 	if (rc == 1)
 		rc = send_block(t->s, &out, why);
 	buf_free(&out);

@@ -5,7 +5,9 @@
  *                    |             |-> 421: refused     -> other: HELO -> 250: ready, else refused
  *                    |-> 4xx, 5xx: refused
  */
+#include <errno.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 #include "lib/fiber/fiber.h"
 #include "lib/sys/clock.h"
@@ -97,6 +99,16 @@ int smtpc_reply(struct smtpc_session *s, long seconds, const char *doing, struct
 		return not_smtp(s, line, doing, why);
 	log_debug("< %s: %s", s->relay, buf_z(&s->got.text));
 	return 1;
+}
+
+bool smtpc_speaks(const struct smtpc_session *s)
+{
+	char octet;
+	if (s->tls)
+		return tls_input_waits(s->tls);
+	return !sv_empty(stream_buffered(s->stream)) ||
+	       recv(stream_fd(s->stream), &octet, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 ||
+	       (errno != EAGAIN && errno != EINTR);
 }
 
 int smtpc_in_step(struct smtpc_session *s, const char *doing, struct smtpc_why *why)

@@ -1,5 +1,5 @@
 """smtp: connections that wait for the next mail; lmtp's replies for each recipient and its unix sockets."""
-import os, sys, tempfile, unittest
+import fcntl, os, sys, tempfile, termios, unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 from smtp_server import HANG, SmtpServer  # noqa: E402
@@ -68,6 +68,16 @@ class Cache(unittest.TestCase):
     def test_words_that_nobody_asked_for_end_a_kept_connection(self):
         w = self.world({".": b"250 ok\r\n550 5.7.1 never\r\n"}, "smtp_connection_cache_time_limit = 60s")
         self.assertEqual(self.many(w, 3, flags=MORE), 3)
+
+    def test_a_second_answer_to_the_dot_is_none_to_the_next_mail(self):
+        w = self.world({"QUIT": "221 bye"}, "smtp_connection_cache_time_limit = 60s")
+        self.assertEqual(self.many(w, 1, flags=MORE), 1)
+        self.s.open[-1].sendall(b"250 2.0.0 Ok: again\r\n")
+        wait_for("it has arrived", lambda: not any(fcntl.ioctl(self.s.open[-1], termios.TIOCOUTQ, bytes(4))))
+        self.s.script["RCPT"] = ["250 ok", "550 5.1.1 who?"]
+        r = w.deliver(["b@x.test", "c@x.test"], flags=MORE)
+        self.assertEqual([(x.status, x.dsn) for x in r], [(DELIVERED, "2.0.0"), (BOUNCED, "5.1.1")])
+        self.assertEqual(self.s.sessions, 2)
 
     def test_reset_after_refusal(self):
         w = self.world({"EHLO": "250 mx.test", "RCPT": ["550 no", "250 ok"]}, "smtp_connection_cache_time_limit = 60s")

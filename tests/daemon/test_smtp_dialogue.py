@@ -264,6 +264,24 @@ class Dialogue(unittest.TestCase):
         r, = self.one({"RCPT": b"550 5.1.1 who?\r\n421 4.3.2 bye\r\n", **slow})
         self.assertEqual((r.status, r.dsn), (BOUNCED, "5.1.1"), r)
 
+    def test_a_server_that_speaks_before_the_dot(self):
+        """It gets no dot: a refusal counts, anything else makes the mail wait; another server may have it."""
+        big = (b"y" * 70 + b"\n") * 300000  # more than socket buffers hold
+        for words, status, dsn in ((b"250 2.0.0 queued", DEFERRED, "4.4.2"), (b"451 4.3.0 busy", DEFERRED, "4.3.0"),
+                                   (b"552 5.3.4 too large", BOUNCED, "5.3.4")):
+            def data(session, line):
+                session.write(b"354 go on\r\n")
+                while len(session.buf) < 100000:
+                    session.read()
+                session.write(words + b"\r\n")
+                session.last = session.mail
+                session.content()
+                session.keep(session.last)
+                return "250 2.0.0 queued"
+            r, = self.one({"EHLO": "250 mx.test", "DATA": data}, content=big)
+            self.assertEqual((r.status, r.dsn), (status, dsn), (words, r))
+            self.assertEqual(self.s.mails, [])
+
     def test_no_line_of_a_command_is_made_by_an_address(self):
         """Also without smtp_quote_rfc821_envelope."""
         for quote in ("yes", "no"):
@@ -288,8 +306,8 @@ class Dialogue(unittest.TestCase):
             session.sock.shutdown(1)
             while True:
                 session.read()
-        r, = self.one({"DATA": data}, content=b"x" * 70 + b"\n" * 1 + (b"y" * 70 + b"\n") * 300000)
-        self.assertEqual((r.status, r.dsn), (BOUNCED, "5.3.4"), r)
+        r, = self.one({"EHLO": "250 mx.test", "DATA": data}, content=(b"y" * 70 + b"\n") * 300000)
+        self.assertEqual((r.status, r.dsn, r.diagnostic), (BOUNCED, "5.3.4", "552 5.3.4 too large"), r)
 
     def test_large_content_arrives_whole(self):
         content = b"Subject: large\n\n" + b"".join(b".%07d %s\n" % (i, b"x" * (i % 70)) for i in range(40000))
