@@ -18,7 +18,7 @@ def files(m):
 
 class Commit(unittest.TestCase):
     def start(self, fault):
-        self.report = Report(fault, once=False)
+        self.report = Report((fault,) if fault else (), once=False)
         self.addCleanup(self.report.close)
         m = FakeMaster(self, "cleanup", listen=("queue:cleanup",),
                        env=self.report.env)
