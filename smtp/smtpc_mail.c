@@ -229,6 +229,10 @@ static int end_of_data(struct transaction *x, struct smtpc_why *why)
 /* The server wants content and no recipient is left: an empty mail ends what pipelining has begun. */
 static int empty_data(struct transaction *x, struct smtpc_why *why)
 {
+	if (x->s->set->lmtp) { /* a reply for each recipient, of which there is none (RFC 2033 4.2) */
+		x->s->broken = true;
+		return 1;
+	}
 	(void)stream_puts(x->s->stream, ".\r\n");
 	if (smtpc_reply(x->s, x->s->set->times.data_done, "sending end of data", why) < 0)
 		return -1;

@@ -126,6 +126,12 @@ class Lmtp(unittest.TestCase):
         self.assertEqual(self.s.commands[0], "LHLO mail.example.test")
         w.wait_log(f"relay=127.0.0.1[127.0.0.1]:{self.s.port}, ")
 
+    def test_354_without_recipients(self):
+        """No recipient, no reply to the dot: nobody waits for one."""
+        w = self.world({"RCPT": "550 5.1.1 no"})
+        r = w.deliver(["a@x.test"], f"[127.0.0.1]:{self.s.port}")
+        self.assertEqual([(x.status, x.dsn) for x in r], [(BOUNCED, "5.1.1")])
+
     def test_the_answer_is_lost_half_way(self):
         w = self.world({".": ["250 2.0.0 one", None]})
         r = w.deliver(["a@x.test", "b@x.test", "c@x.test"], f"inet:127.0.0.1:{self.s.port}")
