@@ -42,6 +42,7 @@ class Amplification(unittest.TestCase):
         m.wait_mails("bob", 1)
         m.wait("the end of the queue", lambda: not m.queue())
         self.assertEqual((len(m.mails("anna")), len(m.mails("bob"))), (1, 1))
+        m.wait_log(r"qmgr\[\d+\]: \w+: removed", count=2)  # the log follows the mail
         self.assertEqual(len(re.findall(r"qmgr\[\d+\]: \w+: from=<", m.log())), 2)
 
     def test_G05_depth(self):
