@@ -1,6 +1,7 @@
 #include "lib/store/mbox_deliver.h"
 
 #include <errno.h>
+#include <fcntl.h>
 
 #include "lib/base/hash.h"
 #include "lib/mail/mbox_text.h"
@@ -14,6 +15,15 @@
 #define SENDER_MAX 900 /* quoted it still fits into MBOX_FROM_MAX */
 #define PAUSE_MS   100
 
+/* Linux's pwrite() writes to the end of a file that is open for appending, whatever offset it is told. */
+static int set_appending(int fd, const char *what, bool on, struct err *e)
+{
+	int flags = fcntl(fd, F_GETFL);
+	if (flags >= 0 && fcntl(fd, F_SETFL, on ? flags | O_APPEND : flags & ~O_APPEND) == 0)
+		return 0;
+	return err_sys(e, errno, "open mode of the mbox of %s", what);
+}
+
 /* A change that was killed in the middle is finished first: behind octets that are neither the old nor the new ones
  * its journal would be of no use any more. */
 static int finish_change(void *ctx, int fd, struct err *e)
@@ -26,9 +36,11 @@ static int finish_change(void *ctx, int fd, struct err *e)
 			? 0 : err_sys(e, errno, "stat %s", def->ctl_path);
 	if (mbox_ctl_open(def->ctl_path, def->ctl_uid, def->place.root, def->place.rel, &c, e) < 0)
 		return -1;
-	int rc = mbox_journal_recover(c.dir, c.path, c.journal, fd, e);
+	int rc = set_appending(fd, c.path, false, e);
+	if (rc == 0)
+		rc = mbox_journal_recover(c.dir, c.path, c.journal, fd, e);
 	mbox_ctl_close(&c);
-	return rc;
+	return rc == 0 ? set_appending(fd, def->ctl_path, true, e) : rc;
 }
 
 /* From_ line and header; fields of ours. 0, -1. */

@@ -170,9 +170,37 @@ static void an_interrupted_change(UNUSED void **state)
 	mbox_fixture_free(&f);
 }
 
+/* One that rewrites mails where they are, although a delivery's file is open for appending. */
+static void an_interrupted_rewriting(UNUSED void **state)
+{
+	static const char rest[] = FROM "Subject: ONE\n\nx, and longer than before\n\n" FROM "Subject: two\n\nx\n\n";
+	struct mbox_fixture f;
+	mbox_fixture_make(&f);
+	mbox_fixture_write(&f, "w", FROM "Subject: one\n\nx\n\n" FROM "Subject: two\n\nx\n\n");
+	struct mbox_box *b = mbox_fixture_box(&f, true);
+	struct mbox_io io;
+	struct mbox_journal j;
+	struct err e = ERR_INIT;
+	assert_int_equal(mbox_box_sync(b, &e), 1);
+	assert_int_equal(mbox_io_open(&io, b, &e), 1);
+	assert_int_equal(mbox_journal_begin(&j, io.ctl.dir, io.ctl.path, io.ctl.journal, io.f.fd, 0, &e), 0);
+	assert_int_equal(mbox_journal_put(&j, sv_n(rest, sizeof(rest) - 1), &e), 0);
+	assert_int_equal(mbox_journal_seal(&j, &e), 0); /* killed here */
+	mbox_journal_end(&j);
+	mbox_io_close(&io);
+	mbox_box_free(b);
+	struct mbox_box_def def = def_of(&f, false);
+	assert_int_equal(deliver(&def, "Subject: three\n\n3\n", 1, false, NULL, "x").rc, 1);
+	assert_int_equal(strncmp(file(&f), rest, sizeof(rest) - 1), 0);
+	assert_int_equal(count(&f, "Subject: two"), 1);
+	assert_int_equal(count(&f, "Subject: three"), 1);
+	mbox_fixture_free(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(what_is_written), cmocka_unit_test(once),
-		cmocka_unit_test(what_is_refused), cmocka_unit_test(an_interrupted_change) };
+		cmocka_unit_test(what_is_refused), cmocka_unit_test(an_interrupted_change),
+		cmocka_unit_test(an_interrupted_rewriting) };
 	return cmocka_run_group_tests_name("mbox_deliver", tests, NULL, NULL);
 }
