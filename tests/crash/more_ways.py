@@ -1,10 +1,10 @@
 """Further ways that fault plans are run on: mail that waits, that comes while the system is down, that programs,
-mbox files and lists get, that expires."""
-import os, re, shutil, time
+mbox files, mailboxes of that form and lists get, that expires."""
+import imaplib, os, re, shutil, time
 from fault_plans import Tally, start
 from ledger import Ledger
 from setting import damaged_index, own, put, queue_hash
-from ways import Mails, Workers
+from ways import TROUBLE, Mails, Workers
 
 REMOTE = "x@elsewhere.invalid"      # such mail waits
 WAITS = "transport_maps = inline:{ {elsewhere.invalid = retry:4.3.0 not yet} }\n"
@@ -320,3 +320,80 @@ class Homes(Mails):
         have = found()
         return Tally(len(owed), [f"{place}: torn" for place in have if "torn" in have[place]],
                      [f"{u}: {s}" for u in ("anna", "bert", "cora", "dora") for s, n in have[u].items() if n > 1])
+
+
+class Boxes(Mails):
+    """Mails into mailboxes that are mbox files, written by local: beside IMAP, that keeps UIDs in files of its own; the
+    dot-lock of a program that was killed; a link of root's. Each mail is there whole, and one of a list once."""
+    name = "boxes"
+    services = ["local"]
+    extra = [       # in the middle of a file, at its end, and a change of IMAP that is cut off
+        "local:write:*/boxes/anna/inbox:1:KILL", "local:write:*/boxes/anna/inbox:2:KILL", "local:write:*/boxes/anna/inbox:2:SHORT",
+        "local:write:*/boxes/anna/inbox:2:ENOSPC", "local:write:*/boxes/anna/inbox:3:EDQUOT", "local:fdatasync:*/boxes/anna/inbox:1:EIO",
+        "local:fdatasync:*/boxes/anna/inbox:2:KILL", "local:unlink:*/inbox.append:1:KILL", "local:unlink:*inbox.lock:1:KILL",
+        "imapd:pwrite:*/boxes/anna/inbox:1:KILL", "imapd:pwrite:*/boxes/anna/inbox:2:KILL",
+    ]
+    more = ["local:link:*inbox.lock:1:EIO"]
+
+    def __init__(self, m):
+        super().__init__(m)
+        self.files = Workers(m)
+
+    def set_up(self):
+        m = self.m
+        self.files.out = os.path.join(m.dir, "boxes")
+        os.mkdir(self.files.out)
+        own(self.files.out, 0o700)
+        m.edit("main.cf", f"mail_location = mbox:~/mail:INBOX={self.files.out}/%n/inbox\n")
+        for u in ("anna", "bert", "cora", "linked"):
+            m.user(u)
+            os.mkdir(os.path.join(self.files.out, u))
+            if u != "linked":
+                own(os.path.join(self.files.out, u), 0o700)
+        # a link of root's, in a directory of root's, may be followed
+        os.symlink("../target", os.path.join(self.files.out, "linked", "inbox"))
+        put(os.path.join(self.files.out, "target"), b"")
+        self.files.stale_lock("anna/inbox")
+        with open(os.path.join(m.conf, "aliases"), "a") as f:
+            f.write("\nparts: anna, bert, cora\n")
+        m.run("postalias", "hash:" + os.path.join(m.conf, "aliases"))
+
+    def flag(self):
+        """anna's mails get UIDs and a keyword, which are written into the file. A change that is cut off is the next
+        delivery's to finish."""
+        def attempt():
+            asked = False
+            try:
+                with imaplib.IMAP4("127.0.0.1", self.m.port("imap"), timeout=30) as c:
+                    c.login("anna", "secret")
+                    asked = True
+                    return c.select() and c.uid("STORE", "1:*", "+FLAGS", "$Kept")
+            except TROUBLE:
+                return asked
+        self.m.wait("an IMAP server", attempt, 30)
+
+    def walk(self):
+        m = self.m
+        self.set_up()
+        start(m)
+        wanted = [(u, f"{u}-{i}") for i in range(2) for u in ("anna", "bert")]
+        parts = [(u, "parts-0") for u in ("anna", "bert", "cora")]
+
+        linked = [("linked", "linked-0")] if os.getuid() == 0 else []
+
+        def there(user):
+            return self.files.mbox("target" if user == "linked" else f"{user}/inbox")
+
+        def missing(of):
+            return [(u, s) for u, s in of if not there(u).get(s)]
+        for name, subject in wanted[:2]:
+            self.files.submit(name, subject)
+        m.wait("the first mails", lambda: not missing(wanted[:2]), 90)
+        self.flag()
+        for name, subject in wanted[2:] + [("parts", "parts-0")] + linked:
+            self.files.submit(name, subject)
+        m.wait("every mail", lambda: not missing(wanted + parts + linked), 90)
+        m.wait("nothing is left in any queue", lambda: not m.queue("maildrop", "incoming", "active", "deferred"), 90)
+        have = {u: there(u) for u in ("anna", "bert", "cora", "linked")}
+        return Tally(len(wanted + parts + linked), [f"{u}: torn" for u in have if "torn" in have[u]],
+                     [f"{u}: {s}" for u in have for s, n in have[u].items() if n > 1])

@@ -256,10 +256,10 @@ class Workers:
         m.user("anna")
         self.stale_lock()
 
-    def stale_lock(self):
+    def stale_lock(self, name="mbox"):
         """The dot-lock of a program that was killed."""
         self.m.edit("main.cf", "stale_lock_time = 5s\n")     # of one that two faults leave, as well
-        path = os.path.join(self.out, "mbox.lock")
+        path = os.path.join(self.out, name + ".lock")
         gone = subprocess.Popen(["true"])
         gone.wait()
         with open(path, "w") as f:
