@@ -5,7 +5,7 @@ bad=$(mktemp) || exit 2
 trap 'rm -f "$bad"' EXIT
 rows() { grep -E '^\| [A-Z][0-9]' doc/attacks.md; }
 
-for id in $(seq -f 'G%02g' 8) $(seq -f 'I%02g' 10) $(seq -f 'J%02g' 6) $(seq -f 'R%02g' 9) $(seq -f 'S%02g' 4) $(seq -f 'T%02g' 20); do
+for id in $(seq -f 'G%02g' 8) $(seq -f 'H%02g' 13) $(seq -f 'I%02g' 10) $(seq -f 'J%02g' 6) $(seq -f 'R%02g' 9) $(seq -f 'S%02g' 4) $(seq -f 'T%02g' 20); do
 	[ "$(rows | grep -c "^| $id |")" -eq 1 ] || echo "$id: not one line"
 done >>"$bad"
 rows | while IFS='|' read -r _ id _ shown _; do

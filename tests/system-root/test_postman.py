@@ -11,6 +11,16 @@ ALIASES = "/etc/merpati/aliases"
 OUT = "/home/out"
 
 
+def status(pid):
+    """What /proc says of a process; "" when it has ended."""
+    try:
+        with open(f"/proc/{pid}/status") as f:
+            text = f.read()
+    except OSError:
+        return ""
+    return "" if "State:\tZ" in text else text
+
+
 class Postman(unittest.TestCase):
     def setUp(self):
         self.m = System(self)
@@ -161,6 +171,35 @@ class Postman(unittest.TestCase):
             return sorted(re.search(r"Uid:\t(\d+)", s)[1] for s in found if s)
         self.m.wait("the end of those that nobody needs",
                     lambda: len(self.m.pids("postman")) == 1 and not uids(), 60)
+
+    def test_H08_becoming_a_user_fails(self):
+        # a postman that cannot become the user ends as nobody's, before anything is done for the mail, which waits
+        self.m.edit("main.cf", "assigned_max_idle = 1s\n")
+        self.m.start()
+        for call in ("setgroups", "setresgid", "setresuid"):
+            with self.subTest(call=call):
+                sh("rm", "-rf", "/home/anna/Maildir")
+                ready = self.m.wait("one that is nobody's, and no other", self.unassigned)
+                t = subprocess.Popen(["strace", "-f", "-qq", "-o", f"{OUT}/trace", "-e", f"trace={call}", "-e",
+                                      f"inject={call}:error=EAGAIN", "-p", str(ready)])
+                try:
+                    self.m.wait("strace", lambda: not re.search(r"TracerPid:\t0\n", status(ready)))
+                    self.send("anna")
+                    self.m.wait("its end", lambda: not status(ready))
+                finally:
+                    t.terminate()
+                    t.wait()
+                self.assertRegex(self.read("trace"), rf"{call}.*EAGAIN .*\(INJECTED\)")
+                self.m.wait("a mail that waits", lambda: self.m.queue("deferred"))
+                self.m.merpati("flush")
+                (path,) = self.m.wait_mails("anna", 1)
+                self.assertEqual(os.stat(path).st_uid, pwd.getpwnam("anna").pw_uid)
+        self.m.wait_log(r"error: not started for anna: sandbox: become uid \d+ gid \d+: .*unavailable", count=3)
+
+    def unassigned(self):
+        """The postman that waits to become somebody, when there is no other one."""
+        pids = self.m.pids("postman")
+        return pids[0] if len(pids) == 1 and re.search(r"^Uid:\t0\t0\t0\t0$", status(pids[0]), re.M) else None
 
     def test_killed_postman(self):
         # whatever it was at: no mail is lost, none is there twice

@@ -1,5 +1,5 @@
 """Mailboxes in /var/mail, a directory in which their users may not write: from delivery to reading, by maillock."""
-import contextlib, ctypes, gzip, imaplib, os, poplib, pwd, grp, re, socket, struct, subprocess, sys, threading, time, unittest
+import contextlib, ctypes, gzip, imaplib, os, poplib, pwd, grp, re, socket, stat, struct, subprocess, sys, threading, time, unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 from system_instance import System, enter, main, sh  # noqa: E402
@@ -368,6 +368,10 @@ class Refused(Base):
             (lambda: os.symlink("/home/hers", victim), "symbolic link"),
             (lambda: os.mkfifo(victim, 0o600), "not a regular file"),
             (lambda: os.mkdir(victim), "is a directory"),
+            (lambda: socket.socket(socket.AF_UNIX).bind(victim), "not a regular file"),
+            (lambda: os.mknod(victim, 0o600 | stat.S_IFCHR, os.makedev(1, 5)), "not a regular file"),
+            (lambda: (os.symlink("/home/secret", f"{SPOOL}/way"),
+                      os.link(f"{SPOOL}/way", victim, follow_symlinks=False)), "symbolic link"),
             (lambda: self.put("ben", mail("bens"), mode=0o666, path=victim), "belongs to uid"),
             (lambda: self.put("root", mail("roots"), mode=0o666, path=victim), "belongs to uid"),
         )

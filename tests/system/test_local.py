@@ -243,6 +243,28 @@ class Local(unittest.TestCase):
         m.wait_idle()
         self.assertEqual(m.mails("anna"), [])
 
+    def test_H03_forward_extremes(self):
+        # nothing of these is believed in part, nobody waits for a writer, and the mail waits until it is mended
+        big = self.forward("anna", "bob\n")
+        os.truncate(big, 1 << 30)
+        self.forward("bob", "cora\0, anna\n")
+        pipe = self.forward("cora", "bob\n")
+        os.unlink(pipe)
+        os.mkfifo(pipe, 0o600)
+        owner = os.stat(big)
+        os.chown(pipe, owner.st_uid, owner.st_gid)
+        m = self.m.start()
+        for user, why in (("anna", "larger than"), ("bob", "NUL"), ("cora", "not a regular file")):
+            m.send("x@client.example", [user + AT])
+            m.wait_log(rf"to=<{user}@example.test>,.*status=deferred \(.*{why}")
+        for path in (big, pipe):
+            os.unlink(path)
+        self.forward("bob", "")
+        m.wait("three deferred mails", lambda: len(m.queue("deferred")) == 3)
+        m.merpati("flush")
+        for user in ("anna", "bob", "cora"):
+            m.wait_mails(user, 1)
+
     def test_mutual_forward(self):
         self.forward("anna", "bob\n")
         self.forward("bob", "anna\n")
